@@ -1,0 +1,38 @@
+# Compiler and linker settings for every target of ours.
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+find_program(MOLD mold)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
+add_compile_options(-fno-omit-frame-pointer -ffunction-sections -fdata-sections
+                    -fstack-protector-strong -fPIE)
+add_link_options(-Wl,--gc-sections -pie -Wl,-z,relro,-z,now)
+
+if(TOLLGATE_SANITIZER STREQUAL "address")
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined)
+  add_link_options(-fsanitize=address,undefined)
+elseif(TOLLGATE_SANITIZER STREQUAL "thread")
+  add_compile_options(-fsanitize=thread)
+  add_link_options(-fsanitize=thread)
+elseif(TOLLGATE_SANITIZER)
+  message(FATAL_ERROR "TOLLGATE_SANITIZER is '${TOLLGATE_SANITIZER}'; expected address or thread")
+endif()
+
+if(TOLLGATE_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+
+# Ours is held to these; generated and library code is not.
+set(TOLLGATE_WARNINGS -Wall -Wextra -Werror -Wshadow=local -Wnon-virtual-dtor -Woverloaded-virtual)
