@@ -17,6 +17,8 @@ class Address {
  public:
   enum class Kind { kIp4, kIp6, kUnix, kName };
 
+  Address() = default;  // 0.0.0.0:0
+
   // Accepts "10.0.0.1:80", "[::1]:80", "host.name:80", "unix:/absolute/path". The error names the
   // text and what was expected. Port 0 is accepted (listeners let the kernel choose).
   static absl::StatusOr<Address> Parse(absl::string_view text);
@@ -47,9 +49,9 @@ class Address {
   Address(Kind kind, std::string host, uint16_t port)
       : kind_(kind), host_(std::move(host)), port_(port) {}
 
-  Kind kind_;
-  std::string host_;
-  uint16_t port_;
+  Kind kind_ = Kind::kIp4;
+  std::string host_ = "0.0.0.0";
+  uint16_t port_ = 0;
 };
 
 }  // namespace tollgate
