@@ -1,0 +1,112 @@
+// One epoll thread: descriptors, timers, a mailbox, and work deferred to the end of the iteration.
+// Everything registered with a Loop is called on the loop's thread; only Post and Stop may be called
+// from another. Owned by the worker that runs it.
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "common/base/clock.h"
+#include "proxy/event/timer.h"
+
+namespace tollgate::proxy {
+
+// What epoll reported, edge-triggered.
+struct IoEvents {
+  bool readable = false;  // also on error and hang-up: the read tells which
+  bool writable = false;
+  bool hangup = false;    // the peer closed or half-closed, or an error is pending
+};
+
+class IoHandler {
+ public:
+  virtual void OnIo(IoEvents events) = 0;
+
+ protected:
+  ~IoHandler() = default;
+};
+
+// Runs once at the end of the current iteration, after all descriptors' events: output gathered
+// meanwhile goes out in one write. Intrusive: arming is free of allocation; destruction cancels.
+class Deferred {
+ public:
+  explicit Deferred(absl::AnyInvocable<void()> run) : run_(std::move(run)) {}
+  ~Deferred();
+  Deferred(const Deferred&) = delete;
+  Deferred& operator=(const Deferred&) = delete;
+
+ private:
+  friend class Loop;
+  absl::AnyInvocable<void()> run_;
+  Deferred* prev_ = nullptr;  // not null: armed (circular list)
+  Deferred* next_ = nullptr;
+};
+
+class Loop {
+ public:
+  // `clock` outlives the loop. Errors: the kernel refuses epoll or eventfd.
+  static absl::StatusOr<std::unique_ptr<Loop>> Create(const Clock& clock);
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // Iterates until Stop.
+  void Run();
+  // One iteration: waits at most `max_wait` (and not past the next timer), then runs what is due.
+  void RunOnce(Duration max_wait);
+  // Thread-safe.
+  void Stop();
+
+  // Time of this iteration: read once after epoll_wait. Timers compare against it.
+  MonoTime now() const { return now_; }
+  const Clock& clock() const { return clock_; }
+
+  // Registers once for read, write and peer hang-up, edge-triggered: a handler must read or write
+  // until it would block (or until a short read tells so). No epoll_ctl is needed per request.
+  absl::Status Watch(int fd, IoHandler* handler);
+  // Level-triggered, readable only: for listeners, which may stop accepting half way.
+  absl::Status WatchLevel(int fd, IoHandler* handler);
+  // After this the handler is not called again, not even for events already collected.
+  void Unwatch(int fd, IoHandler* handler);
+
+  // Arms (or moves) a timer; granularity 1 ms, never early. O(1).
+  void Arm(Timer& timer, MonoTime when) { wheel_.Arm(timer, when); }
+  void ArmAfter(Timer& timer, Duration d) { wheel_.Arm(timer, now_ + d); }
+
+  // Arms a deferred task; arming twice runs it once. A task armed by a deferred task runs in the
+  // same iteration.
+  void Defer(Deferred& task);
+
+  // Thread-safe: runs `fn` on the loop's thread, in order of posting.
+  void Post(absl::AnyInvocable<void()> fn);
+
+ private:
+  explicit Loop(const Clock& clock);
+  void RunDeferred();
+  void RunMailbox();
+
+  const Clock& clock_;
+  MonoTime now_;
+  int epoll_fd_ = -1;
+  int wake_fd_ = -1;
+  std::atomic<bool> stop_{false};
+  TimerWheel wheel_;
+  std::vector<epoll_event> events_;
+  int event_count_ = 0;  // of the batch being dispatched
+  int event_next_ = 0;
+  Deferred deferred_head_;  // sentinel of a circular list
+
+  absl::Mutex mailbox_mutex_;
+  std::vector<absl::AnyInvocable<void()>> mailbox_ ABSL_GUARDED_BY(mailbox_mutex_);
+  std::atomic<bool> wake_pending_{false};
+};
+
+}  // namespace tollgate::proxy

@@ -1,0 +1,139 @@
+// HTTP messages independent of version (RFC 9110): what codecs deliver and encode. Hop-by-hop fields
+// never appear here: the codec has consumed them (RFC 9110 7.6.1), Host has become `authority`.
+// Values that are reused from request to request so that a steady state allocates nothing.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+
+namespace tollgate::proxy {
+
+// Names that the data path asks for, found without comparing strings.
+enum class HeaderId : uint8_t {
+  kOther = 0,
+  kAccept,
+  kAcceptEncoding,
+  kAuthorization,
+  kCacheControl,
+  kContentEncoding,
+  kContentLength,
+  kContentType,
+  kCookie,
+  kDate,
+  kDeprecation,
+  kETag,
+  kExpect,
+  kForwarded,
+  kIdempotencyKey,
+  kLink,
+  kLocation,
+  kRetryAfter,
+  kServer,
+  kSetCookie,
+  kSunset,
+  kTraceparent,
+  kTracestate,
+  kUserAgent,
+  kVary,
+  kVia,
+  kWwwAuthenticate,
+  kXApiKey,
+  kXForwardedFor,
+  kXForwardedHost,
+  kXForwardedProto,
+  kXRequestId,
+};
+// `name` in lower case.
+HeaderId IdOf(absl::string_view name);
+
+// An ordered multimap of fields. Names are lower case. Bytes live in one string of its own; views
+// stay valid until the next Add, Set or Clear.
+class HeaderMap {
+ public:
+  struct Field {
+    HeaderId id;
+    absl::string_view name;
+    absl::string_view value;
+  };
+
+  // Lower-cases `name`. Neither is checked: codecs check what comes from the wire, policy what
+  // comes from configuration.
+  void Add(absl::string_view name, absl::string_view value);
+  void Add(HeaderId id, absl::string_view value);
+  // Replaces every field of that name by one.
+  void Set(absl::string_view name, absl::string_view value);
+  void Set(HeaderId id, absl::string_view value);
+  void Remove(HeaderId id);
+  void Remove(absl::string_view name);
+  template <typename Pred>  // bool(const Field&)
+  void RemoveIf(Pred pred);
+
+  // The first value; nullopt when absent.
+  std::optional<absl::string_view> Get(HeaderId id) const;
+  std::optional<absl::string_view> Get(absl::string_view name) const;
+  size_t Count(HeaderId id) const;
+  size_t Count(absl::string_view name) const;
+
+  size_t size() const { return entries_.size(); }
+  bool empty() const { return entries_.empty(); }
+  Field operator[](size_t i) const;
+  void Clear();  // keeps capacity
+
+  class Iterator;  // forward, yields Field by value
+  Iterator begin() const;
+  Iterator end() const;
+
+ private:
+  struct Entry {
+    HeaderId id;
+    uint16_t name_size;
+    uint32_t name_at;
+    uint32_t value_at;
+    uint32_t value_size;
+  };
+  std::string bytes_;
+  std::vector<Entry> entries_;
+};
+
+enum class Method : uint8_t {
+  kGet, kHead, kPost, kPut, kDelete, kConnect, kOptions, kTrace, kPatch, kOther
+};
+Method MethodOf(absl::string_view name);
+// Defined not to change state (RFC 9110 9.2.1): GET, HEAD, OPTIONS, TRACE.
+bool IsSafe(Method m);
+
+// How long the body is going to be.
+struct BodySize {
+  enum class Kind : uint8_t { kNone, kLength, kUnknown };  // kUnknown: chunked, or frames
+  Kind kind = Kind::kNone;
+  uint64_t length = 0;  // kLength: > 0 or an explicit 0
+  friend bool operator==(const BodySize&, const BodySize&) = default;
+};
+
+struct RequestHead {
+  Method method = Method::kGet;
+  std::string method_name;  // as received: "GET"
+  std::string authority;    // host[:port], lower case as received form is kept otherwise
+  std::string path;         // as received, without query; "*" for OPTIONS *
+  std::string query;        // without '?'
+  bool has_query = false;   // "/x?" has an empty query
+  HeaderMap headers;        // without Host and hop-by-hop fields
+  BodySize body;
+  bool expect_continue = false;
+  std::string upgrade;      // token of an Upgrade that was asked for, "" if none
+  uint8_t http_minor = 1;   // HTTP/1 minor version of the peer, for the log
+  void Clear();
+};
+
+struct ResponseHead {
+  int status = 0;
+  HeaderMap headers;  // without hop-by-hop fields
+  BodySize body;
+  void Clear();
+};
+
+}  // namespace tollgate::proxy
