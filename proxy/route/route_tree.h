@@ -1,0 +1,78 @@
+// Which route of one API version a request is: a tree of path segments, in the precedence that
+// common/policy/route_conflicts.h defines. Built off the workers (compiling 100,000 routes takes
+// long, and so does freeing them); immutable, any thread may look up. Owns all its strings.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "common/policy/path.h"
+#include "common/policy/policy.h"
+
+namespace tollgate::proxy {
+
+struct RouteMatch {
+  enum class Kind : uint8_t {
+    kFound,
+    kNotFound,          // 404
+    kMethodNotAllowed,  // 405, with RouteTree::Allow
+  };
+  Kind kind = Kind::kNotFound;
+  uint32_t route = 0;  // kFound: index into the routes that the tree was built from
+  bool found() const { return kind == Kind::kFound; }
+};
+
+class RouteTree {
+ public:
+  // InvalidArgument when a template does not parse, two routes conflict or lookups could be slow
+  // (FromBundle has refused these already).
+  static absl::StatusOr<RouteTree> Build(absl::Span<const RoutePolicy> routes);
+
+  // `path` is canonical, without base path and version segment. HEAD is answered by GET routes.
+  // TRACE and CONNECT match no route, not even one for every method. No allocation; hash lookups
+  // only, at most kMaxMatchSteps nodes.
+  RouteMatch Match(absl::string_view method, absl::string_view path) const;
+
+  // The value of the Allow header of a 405 (RFC 9110 section 10.2.1): "GET, HEAD, POST".
+  std::string Allow(absl::string_view path) const;
+
+ private:
+  static constexpr uint32_t kNone = ~uint32_t{0};
+  struct MethodRoute {
+    std::string method;  // "": every method
+    uint32_t route;
+  };
+  struct Leaf {
+    std::vector<MethodRoute> methods;  // few
+  };
+  struct Node {
+    uint32_t parameter = kNone;  // node
+    uint32_t here = kNone;       // leaf of the path that ends here
+    uint32_t tail = kNone;       // leaf of "**"
+    bool literals = false;       // has literal children
+  };
+  // A literal child is found by its parent and its text, in one table for the whole tree.
+  using Edge = std::pair<uint32_t, absl::string_view>;
+
+  RouteTree() : nodes_(1) {}
+  void Insert(absl::string_view method, const std::vector<PathSegment>& segments, uint32_t route);
+  uint32_t LeafFor(uint32_t* slot);
+  uint32_t Pick(uint32_t leaf, absl::string_view method) const;
+  // Calls visit(leaf) for each leaf that matches `rest`, most specific first, until it returns
+  // true.
+  template <typename Visit>
+  bool Walk(uint32_t node, absl::string_view rest, bool at_end, Visit& visit) const;
+
+  std::vector<Node> nodes_;
+  std::vector<Leaf> leaves_;
+  absl::flat_hash_map<Edge, uint32_t> literals_;
+  std::string text_;  // the literals' bytes; reserved before, never moves
+};
+
+}  // namespace tollgate::proxy
