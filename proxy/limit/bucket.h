@@ -1,0 +1,96 @@
+// One key's counter: every window of its plan, tested together, taken together or not at all.
+// Owned by the limit table, used under its shard's lock.
+//
+// When the plan counts otherwise than the counter was written, Adopt makes a new state of what has
+// been consumed and keeps the old one behind it. Both are charged from then on, until the old one
+// is full again, and a plan that comes back (rollback, or a worker that is still on the snapshot
+// before) gets its own state back: exhausted stays exhausted through push and rollback.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "common/base/clock.h"
+#include "proxy/limit/limit_plan.h"
+#include "proxy/limit/sliding_window.h"
+
+namespace tollgate::proxy {
+
+struct LimitDecision {
+  static constexpr Duration kNeverFits = Duration::max();
+
+  bool allowed = false;
+  bool overflow = false;   // answered by the plan's shared overflow bucket
+  bool starved = false;    // refused because there was no memory to count it
+  uint8_t window = 0;      // the tightest: index into the plan's windows
+  uint32_t limit = 0;      // its count
+  uint32_t remaining = 0;  // what it still has, after this request
+  // When refused: how long until this cost fits (the longest of the windows' waits). kNeverFits:
+  // the cost is more than the plan can ever admit.
+  Duration retry_after{};
+};
+
+// Bytes that all counters together may take. Thread-safe.
+class LimitMemory {
+ public:
+  explicit LimitMemory(size_t max) : max_(max) {}
+  bool Take(size_t bytes) {
+    if (used_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= max_) return true;
+    used_.fetch_sub(bytes, std::memory_order_relaxed);
+    return false;
+  }
+  // For what must not be refused.
+  void ForceTake(size_t bytes) { used_.fetch_add(bytes, std::memory_order_relaxed); }
+  void Give(size_t bytes) { used_.fetch_sub(bytes, std::memory_order_relaxed); }
+  size_t used() const { return used_.load(std::memory_order_relaxed); }
+
+ private:
+  const size_t max_;
+  std::atomic<size_t> used_{0};
+};
+
+class Bucket {
+ public:
+  // Full.
+  explicit Bucket(std::shared_ptr<const LimitPlan> plan);
+  Bucket(Bucket&&) = default;
+  Bucket& operator=(Bucket&&) = default;
+  // A copy of what `from` has consumed, without what stands behind it.
+  static Bucket CopyOf(const Bucket& from);
+
+  const LimitPlan& plan() const { return *plan_; }
+
+  // Continues under `plan`, which has the same id.
+  void Adopt(const std::shared_ptr<const LimitPlan>& plan, int64_t now);
+
+  // Tests all windows, takes from all or none. Memory to grow comes from `memory`; with
+  // `must_grow` it is taken beyond the bound.
+  LimitDecision Check(int64_t now, uint32_t cost, LimitMemory& memory, bool must_grow = false);
+
+  // Until when it carries information; at that time it is full again.
+  int64_t BusyUntil() const;
+  // Bytes outside the object.
+  size_t HeapBytes() const;
+
+ private:
+  static constexpr int kMaxOlder = 3;
+
+  LimitDecision Test(int64_t now, uint32_t cost) const;
+  size_t GrowthFor(int64_t now, uint32_t cost);
+  void Take(int64_t now, uint32_t cost);
+  uint32_t Remaining(size_t window, int64_t now) const;
+  int64_t Wait(size_t window, int64_t now, uint32_t cost) const;
+  int64_t OwnBusyUntil() const;
+  int64_t ConsumedFor(int64_t period, int64_t now) const;
+  void CarryOver(const Bucket& from, int64_t now);
+  void DropIdle(int64_t now);
+  int64_t Level(int64_t now) const;
+
+  std::shared_ptr<const LimitPlan> plan_;
+  StampRing ring_;
+  std::unique_ptr<Bucket> older_;  // what it counted under other windows
+};
+
+}  // namespace tollgate::proxy

@@ -1,0 +1,92 @@
+// All limit counters of the process. Thread-safe (sharded locks); every worker asks the same table,
+// so numbers in policy mean the process. Owned by main, outlives every snapshot.
+//
+// State outlives policy. A counter is found by (environment, plan's name, key text). When the plan
+// counts otherwise than before, what has been consumed is converted, and the counter as it was
+// stays behind it and is charged too until it is full again: so a rollback finds it as it would be
+// had the push never happened (bucket.h).
+//
+// Bounded, and an active key is never forgotten. Counters that are full again carry no information;
+// a few are looked at with each new key and dropped. When the table is full of active keys, a new
+// key shares its plan's one overflow bucket; one that gets a counter of its own while that bucket
+// is in use starts with all that it has consumed, for some of it may be the key's own. When a
+// sliding window may not grow for want of memory the request is refused.
+//
+// Keys come from clients: the hash is keyed (SipHash) and the whole key is compared.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "common/base/clock.h"
+#include "proxy/limit/bucket.h"
+#include "proxy/limit/limit_plan.h"
+#include "proxy/limit/siphash.h"
+
+namespace tollgate::proxy {
+
+struct LimitTableOptions {
+  size_t max_entries = 1'000'000;
+  size_t max_bytes = size_t{512} << 20;  // counters, keys and index
+  SipKey hash_key = RandomSipKey();
+};
+
+struct LimitTableStats {
+  uint64_t entries = 0;
+  uint64_t bytes = 0;
+  uint64_t dropped = 0;     // counters that were full again
+  uint64_t overflowed = 0;  // checks answered by an overflow bucket
+  uint64_t starved = 0;     // checks refused because a sliding window had no memory to grow
+};
+
+class LimitTable {
+ public:
+  explicit LimitTable(LimitTableOptions options = {});
+  LimitTable(const LimitTable&) = delete;
+  LimitTable& operator=(const LimitTable&) = delete;
+  ~LimitTable();
+
+  // Tests every window of `plan` for `key`, and takes `cost` units (0 counts as 1) from all or
+  // none. `now` is monotonic; a worker whose clock lags another's is treated as if it were level.
+  LimitDecision Check(const std::shared_ptr<const LimitPlan>& plan, absl::string_view key,
+                      MonoTime now, uint32_t cost = 1);
+
+  // Looks at about `entries` counters and drops those that are full again; returns how many. For a
+  // timer, so that memory returns when no new keys come.
+  size_t Sweep(MonoTime now, size_t entries);
+
+  LimitTableStats Stats() const;
+
+ private:
+  struct Entry;
+  class Shard;
+  static constexpr size_t kShards = 256;
+
+  LimitDecision CheckOverflow(const std::shared_ptr<const LimitPlan>& plan, int64_t now,
+                              uint32_t cost);
+  bool Inherit(const std::shared_ptr<const LimitPlan>& plan, int64_t now, Entry& entry);
+
+  const size_t max_entries_;
+  const SipKey hash_key_;
+  LimitMemory memory_;
+  std::atomic<size_t> entries_{0};
+  std::atomic<uint64_t> dropped_{0};
+  std::atomic<uint64_t> overflowed_{0};
+  std::atomic<uint64_t> starved_{0};
+  std::atomic<size_t> sweep_shard_{0};
+  // Until when some overflow bucket is in use. Monotone.
+  std::atomic<int64_t> overflow_until_{0};
+  std::unique_ptr<Shard[]> shards_;
+  // The overflow buckets, by plan. Locked after a shard, never before one.
+  std::unique_ptr<Shard> overflow_;
+};
+
+// Whole seconds for Retry-After: rounded up, at least 1.
+int64_t RetryAfterSeconds(Duration wait);
+
+}  // namespace tollgate::proxy

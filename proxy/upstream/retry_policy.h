@@ -1,0 +1,65 @@
+// May this request be sent again? A pure decision from evidence; a payment must not run twice.
+//
+//  - Nothing of the request was sent: it is safe whatever the method, and needs no leave of the
+//    route (RFC 9113 section 8.7 says so for HTTP/2's refused streams): up to max(max_retries,
+//    kUnsentRetries) times.
+//  - Sent: only under a condition that the route lists, within max_retries, and only when running
+//    twice is provably harmless: the method is safe or idempotent (RFC 9110 sections 9.2.1 and
+//    9.2.2), or the request carries a key that the *service* honours; then once, elsewhere.
+//  - Everything else, and POST and PATCH without such a key even when a reused connection closed:
+//    the outcome is unknown, and never re-run.
+//  - Never after the response head was forwarded, without the whole body at hand, past the
+//  deadline.
+//
+// The retry budget is asked after this (retry_budget.h).
+#pragma once
+
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+#include "common/policy/policy.h"
+
+namespace tollgate::proxy {
+
+// How the attempt ended.
+enum class AttemptEnd {
+  kConnectFailed,   // no connection, or it ended before any byte of the request was written
+  kConnectionLost,  // closed, reset or broken before a response head
+  kTimedOut,        // the attempt's own timeout, before a response head; a condition: status-504
+  kStatus,          // a response head, which was not forwarded
+};
+
+struct RetryEvidence {
+  AttemptEnd end = AttemptEnd::kConnectFailed;
+  int status = 0;               // kStatus
+  bool sent = false;            // a byte of this attempt's request may have left
+  bool sent_before = false;     // or of an earlier attempt's
+  bool head_forwarded = false;  // the client has seen a response head
+  bool replayable = true;       // the body sent so far is still held
+  bool deadline_passed = false;
+  uint32_t retries = 0;  // attempts before this one
+};
+
+struct RetryRequest {
+  absl::string_view method;
+  bool has_idempotency_key = false;  // a non-empty value of the route's key header
+};
+
+struct RetryDecision {
+  bool retry = false;
+  // The retry must not go to an endpoint already tried.
+  bool other_endpoint = false;
+  // For the log: why, or why not. Static storage.
+  absl::string_view reason;
+};
+
+inline constexpr uint32_t kUnsentRetries = 2;
+inline constexpr uint32_t kMaxRetries = 4;  // attempts <= 5, whatever the route says
+
+bool IsSafeMethod(absl::string_view method);        // GET, HEAD, OPTIONS, TRACE
+bool IsIdempotentMethod(absl::string_view method);  // and PUT, DELETE
+
+RetryDecision MayRetry(const RetryEvidence& evidence, const RetryPolicy& policy,
+                       const IdempotencyPolicy& idempotency, const RetryRequest& request);
+
+}  // namespace tollgate::proxy
