@@ -1,12 +1,19 @@
 // Bytes <-> messages, sans I/O: one codec a connection, many streams (one at a time in HTTP/1). The
-// owner feeds what it read and writes what the codec put on its WriteQueue; a codec neither reads nor
-// writes a socket, knows no timer and never blocks. Loop thread only.
+// owner feeds what it read and writes what the codec put on its WriteQueue; a codec neither reads
+// nor writes a socket, knows no timer and never blocks. Loop thread only.
 //
-// Contract of Feed: it consumes as much as it can, calling the events synchronously, and returns how
-// much; it stops early when the stream that the next bytes belong to is paused (HTTP/1: whenever its
-// one stream is paused, or a request is complete and its response is not: pipelined requests wait in
-// the owner's buffer). After an error it must not be fed again. Inside an event, the owner may encode,
-// pause, resume and reset, but must not destroy the codec.
+// Contract of Feed: it consumes as much as it can, calling the events synchronously, and returns
+// how much; it stops early when the stream that the next bytes belong to is paused (HTTP/1:
+// whenever its one stream is paused, or a request is complete and its response is not: pipelined
+// requests wait in the owner's buffer). After an error it must not be fed again. Inside an event,
+// the owner may encode, pause, resume and reset, but must not destroy the codec. Once closing()
+// holds and no stream is open, bytes are swallowed.
+//
+// Tunnels (RFC 9110 7.8): encoding a response head of status 101 on a stream whose request asked
+// for an Upgrade and is complete makes both directions raw: what arrives from then on (bytes behind
+// the request were held until then) is delivered as data of the stream, `end` at end of file, and
+// EncodeData writes it as it is. A client codec delivers the 101 as OnResponseHead, only if the
+// upgrade was asked for.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +28,8 @@ namespace tollgate::proxy {
 using StreamId = uint32_t;  // 0 is the connection itself
 
 // A peer that broke the protocol or a limit. `status` is the answer that is due if the response has
-// not begun (400, 408, 413, 414, 417, 431, 501, 505; 502 for an upstream); `reason` is a stable word
-// for log and metrics ("te_and_cl", "bad_chunk_size").
+// not begun (400, 408, 413, 414, 417, 431, 501, 505; 502 for an upstream); `reason` is a stable
+// word for log and metrics ("te_and_cl", "bad_chunk_size").
 struct ProtocolError {
   int status = 400;
   const char* reason = "";
@@ -31,8 +38,9 @@ struct ProtocolError {
 struct FeedResult {
   size_t consumed = 0;
   bool failed = false;
-  ProtocolError error;      // when failed: answer it if still possible, then close the connection
-  StreamId stream = 0;      // when failed: the stream it happened on, 0 before a head was complete
+  ProtocolError error;  // when failed: answer it if still possible, then close the connection
+  StreamId stream = 0;  // when failed: the stream it happened on, 0 before a head was complete;
+                        // ServerCodec::EncodeHead and EncodeData take it (0 too) for the answer
 };
 
 enum class ResetReason : uint8_t { kCancelled, kProtocolError, kRefused, kTimeout, kInternal };
@@ -40,12 +48,13 @@ enum class ResetReason : uint8_t { kCancelled, kProtocolError, kRefused, kTimeou
 struct CodecLimits {
   uint32_t max_header_bytes = 61440;  // request line or status line and fields
   uint32_t max_headers = 100;
-  uint32_t max_target_bytes = 8192;   // 414 above
+  uint32_t max_target_bytes = 8192;  // 414 above
 };
 
 class ServerCodecEvents {
  public:
-  // The head may be moved from. `end`: no body will follow.
+  // The head may be moved from; swapping it with a used one saves the allocations of the next.
+  // `end`: no body will follow.
   virtual void OnRequestHead(StreamId id, RequestHead& head, bool end) = 0;
   // Valid during the call. `end` may come with empty data.
   virtual void OnRequestData(StreamId id, absl::string_view data, bool end) = 0;
@@ -114,7 +123,8 @@ class ClientCodec {
   virtual FeedResult FeedEof() = 0;
 
   // Opens a stream. Serialises exactly head.method_name, head.path[?query], head.authority as Host,
-  // the fields and the framing of head.body.
+  // the fields and the framing of head.body. 0 when these cannot be one request (a space or control
+  // character in method, target or authority): nothing was written, and closing() holds.
   virtual StreamId EncodeHead(const RequestHead& head, bool end, WriteQueue& out) = 0;
   virtual void EncodeData(StreamId id, absl::string_view data, bool end, WriteQueue& out) = 0;
   virtual void EncodeTrailers(StreamId id, const HeaderMap& trailers, WriteQueue& out) = 0;

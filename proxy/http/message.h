@@ -1,8 +1,10 @@
-// HTTP messages independent of version (RFC 9110): what codecs deliver and encode. Hop-by-hop fields
-// never appear here: the codec has consumed them (RFC 9110 7.6.1), Host has become `authority`.
-// Values that are reused from request to request so that a steady state allocates nothing.
+// HTTP messages independent of version (RFC 9110): what codecs deliver and encode. Hop-by-hop
+// fields never appear here: the codec has consumed them (RFC 9110 7.6.1), Host has become
+// `authority`. Values that are reused from request to request so that a steady state allocates
+// nothing.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,6 +21,7 @@ enum class HeaderId : uint8_t {
   kAcceptEncoding,
   kAuthorization,
   kCacheControl,
+  kConnection,
   kContentEncoding,
   kContentLength,
   kContentType,
@@ -28,15 +31,22 @@ enum class HeaderId : uint8_t {
   kETag,
   kExpect,
   kForwarded,
+  kHost,
   kIdempotencyKey,
+  kKeepAlive,
   kLink,
   kLocation,
+  kProxyConnection,
   kRetryAfter,
   kServer,
   kSetCookie,
   kSunset,
+  kTe,
   kTraceparent,
   kTracestate,
+  kTrailer,
+  kTransferEncoding,
+  kUpgrade,
   kUserAgent,
   kVary,
   kVia,
@@ -49,9 +59,11 @@ enum class HeaderId : uint8_t {
 };
 // `name` in lower case.
 HeaderId IdOf(absl::string_view name);
+// The lower-case name; "" for kOther. Static storage.
+absl::string_view NameOf(HeaderId id);
 
 // An ordered multimap of fields. Names are lower case. Bytes live in one string of its own; views
-// stay valid until the next Add, Set or Clear.
+// stay valid until the next Add, Set or Clear. Arguments may be views of this very map.
 class HeaderMap {
  public:
   struct Field {
@@ -63,8 +75,10 @@ class HeaderMap {
   // Lower-cases `name`. Neither is checked: codecs check what comes from the wire, policy what
   // comes from configuration.
   void Add(absl::string_view name, absl::string_view value);
-  void Add(HeaderId id, absl::string_view value);
-  // Replaces every field of that name by one.
+  void Add(HeaderId id, absl::string_view value);  // not kOther
+  // For codecs, which have done both already: `name` is lower case and `id` is IdOf(name).
+  void AddLower(HeaderId id, absl::string_view name, absl::string_view value);
+  // Replaces every field of that name by one, where the first of them was (or at the end).
   void Set(absl::string_view name, absl::string_view value);
   void Set(HeaderId id, absl::string_view value);
   void Remove(HeaderId id);
@@ -90,17 +104,74 @@ class HeaderMap {
  private:
   struct Entry {
     HeaderId id;
-    uint16_t name_size;
+    uint16_t name_size;  // 0 when `id` says the name
     uint32_t name_at;
     uint32_t value_at;
     uint32_t value_size;
   };
+  Entry Store(HeaderId id, absl::string_view name, absl::string_view value);
+  bool Is(const Entry& e, HeaderId id, absl::string_view lower_name) const;
+  void SetEntry(HeaderId id, absl::string_view lower_name, absl::string_view value);
+  void RemoveEntries(size_t from, HeaderId id, absl::string_view lower_name);
+
   std::string bytes_;
   std::vector<Entry> entries_;
 };
 
+class HeaderMap::Iterator {
+ public:
+  using difference_type = std::ptrdiff_t;
+  using value_type = Field;
+
+  Iterator() = default;
+  Iterator(const HeaderMap* map, size_t at) : map_(map), at_(at) {}
+  Field operator*() const { return (*map_)[at_]; }
+  Iterator& operator++() {
+    ++at_;
+    return *this;
+  }
+  Iterator operator++(int) {
+    Iterator old = *this;
+    ++at_;
+    return old;
+  }
+  friend bool operator==(const Iterator&, const Iterator&) = default;
+
+ private:
+  const HeaderMap* map_ = nullptr;
+  size_t at_ = 0;
+};
+
+inline HeaderMap::Iterator HeaderMap::begin() const { return {this, 0}; }
+inline HeaderMap::Iterator HeaderMap::end() const { return {this, entries_.size()}; }
+
+inline HeaderMap::Field HeaderMap::operator[](size_t i) const {
+  const Entry& e = entries_[i];
+  const absl::string_view value(bytes_.data() + e.value_at, e.value_size);
+  if (e.id != HeaderId::kOther) return {e.id, NameOf(e.id), value};
+  return {e.id, {bytes_.data() + e.name_at, e.name_size}, value};
+}
+
+template <typename Pred>
+void HeaderMap::RemoveIf(Pred pred) {
+  size_t kept = 0;
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    if (!pred((*this)[i])) entries_[kept++] = entries_[i];
+  }
+  entries_.resize(kept);
+}
+
 enum class Method : uint8_t {
-  kGet, kHead, kPost, kPut, kDelete, kConnect, kOptions, kTrace, kPatch, kOther
+  kGet,
+  kHead,
+  kPost,
+  kPut,
+  kDelete,
+  kConnect,
+  kOptions,
+  kTrace,
+  kPatch,
+  kOther
 };
 Method MethodOf(absl::string_view name);
 // Defined not to change state (RFC 9110 9.2.1): GET, HEAD, OPTIONS, TRACE.
@@ -117,21 +188,22 @@ struct BodySize {
 struct RequestHead {
   Method method = Method::kGet;
   std::string method_name;  // as received: "GET"
-  std::string authority;    // host[:port], lower case as received form is kept otherwise
+  std::string authority;    // host[:port] in lower case
   std::string path;         // as received, without query; "*" for OPTIONS *
   std::string query;        // without '?'
   bool has_query = false;   // "/x?" has an empty query
-  HeaderMap headers;        // without Host and hop-by-hop fields
+  HeaderMap headers;        // without Host, Expect, Content-Length and hop-by-hop fields
   BodySize body;
   bool expect_continue = false;
-  std::string upgrade;      // token of an Upgrade that was asked for, "" if none
-  uint8_t http_minor = 1;   // HTTP/1 minor version of the peer, for the log
+  std::string upgrade;     // first protocol of an Upgrade that was asked for, "" if none; a client
+                           // codec asks its upstream for it, so clear it to refuse
+  uint8_t http_minor = 1;  // HTTP/1 minor version of the peer, for the log
   void Clear();
 };
 
 struct ResponseHead {
   int status = 0;
-  HeaderMap headers;  // without hop-by-hop fields
+  HeaderMap headers;  // without Content-Length and hop-by-hop fields
   BodySize body;
   void Clear();
 };
