@@ -23,7 +23,8 @@ struct ApiEntry {
   std::string base_path;  // "/", or "/a/b" without trailing slash
   VersionFromPolicy version_from;
   std::vector<std::string> versions;  // names, in the order of ApiBindingPolicy::route_tables
-  int default_version = -1;           // index into versions; the only version if there is one
+  // Index into versions, or -1. Where nothing selects a version, the only one.
+  int default_version = -1;
 };
 
 class ApiTable {
@@ -43,11 +44,12 @@ class ApiTable {
   const ApiEntry* MatchIn(uint32_t host, absl::string_view path) const;
 
   ApiTable() = default;
+
   std::vector<ApiEntry> entries_;  // never changes after Build: views point into it
   std::vector<std::string> host_names_;
   absl::flat_hash_map<absl::string_view, uint32_t> hosts_;
   absl::flat_hash_map<Key, uint32_t> bases_;
-  uint32_t longest_base_ = 0;
+  size_t longest_base_ = 0;
 };
 
 // What a request is asking for, among an API's versions.

@@ -35,7 +35,9 @@ class Lifecycle {
   bool retired_ = false;
   int64_t deprecated_ = std::numeric_limits<int64_t>::max();  // Unix seconds
   int64_t sunset_ = std::numeric_limits<int64_t>::max();
-  std::vector<HeaderValue> before_, deprecated_headers_, gone_headers_;
+  std::vector<HeaderValue> before_;  // headers before the deprecation date,
+  std::vector<HeaderValue> after_;   // from it on,
+  std::vector<HeaderValue> gone_;    // and with the 410
 };
 
 }  // namespace tollgate::proxy

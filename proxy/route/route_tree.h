@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,8 +13,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "common/policy/path.h"
+
 #include "common/policy/policy.h"
+#include "common/policy/route_conflicts.h"
 
 namespace tollgate::proxy {
 
@@ -48,9 +50,7 @@ class RouteTree {
     std::string method;  // "": every method
     uint32_t route;
   };
-  struct Leaf {
-    std::vector<MethodRoute> methods;  // few
-  };
+  using Leaf = std::vector<MethodRoute>;  // the routes of one shape, a few methods
   struct Node {
     uint32_t parameter = kNone;  // node
     uint32_t here = kNone;       // leaf of the path that ends here
@@ -61,18 +61,18 @@ class RouteTree {
   using Edge = std::pair<uint32_t, absl::string_view>;
 
   RouteTree() : nodes_(1) {}
-  void Insert(absl::string_view method, const std::vector<PathSegment>& segments, uint32_t route);
-  uint32_t LeafFor(uint32_t* slot);
-  uint32_t Pick(uint32_t leaf, absl::string_view method) const;
-  // Calls visit(leaf) for each leaf that matches `rest`, most specific first, until it returns
-  // true.
+  void Insert(const RouteShape& shape, uint32_t route);
+  static uint32_t Pick(const Leaf& leaf, absl::string_view method);
+  // Calls visit(leaf) for each leaf that matches `rest` (empty, or from a slash on) below node
+  // `at`, most specific first, until it returns true.
   template <typename Visit>
-  bool Walk(uint32_t node, absl::string_view rest, bool at_end, Visit& visit) const;
+  bool Walk(uint32_t at, absl::string_view rest, Visit& visit) const;
 
   std::vector<Node> nodes_;
   std::vector<Leaf> leaves_;
   absl::flat_hash_map<Edge, uint32_t> literals_;
-  std::string text_;  // the literals' bytes; reserved before, never moves
+  std::unique_ptr<char[]> text_;  // what the edges' views point into; stays when the tree moves
+  size_t text_used_ = 0;
 };
 
 }  // namespace tollgate::proxy
