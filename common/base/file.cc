@@ -55,14 +55,6 @@ absl::Status WriteAll(int fd, absl::string_view content, const std::string& path
   return absl::OkStatus();
 }
 
-// Makes created, renamed and removed names durable.
-absl::Status SyncDirectory(const std::string& path) {
-  Descriptor dir = Open(path, O_RDONLY | O_DIRECTORY);
-  if (!dir.ok()) return Failed("open directory", path);
-  if (fsync(dir.get()) != 0) return Failed("sync directory", path);
-  return absl::OkStatus();
-}
-
 class PosixLock final : public FileLock {
  public:
   explicit PosixLock(Descriptor file) : file_(std::move(file)) {}
@@ -89,6 +81,41 @@ std::string ParentDirectory(absl::string_view path) {
   const size_t slash = path.rfind('/');
   if (slash == absl::string_view::npos) return ".";
   return std::string(path.substr(0, slash == 0 ? 1 : slash));
+}
+
+absl::Status FileSystem::Write(const std::string& path, absl::string_view content) {
+  const std::string temporary = absl::StrCat(path, ".tmp");
+  // A leftover of a crash may have other permissions: always start from a new file.
+  absl::Status status = Unlink(temporary);
+  if (!status.ok() && !absl::IsNotFound(status)) return status;
+  status = CreateSynced(temporary, content);
+  if (status.ok()) status = Rename(temporary, path);
+  if (!status.ok()) {
+    Unlink(temporary).IgnoreError();
+    return status;
+  }
+  return SyncDirectory(ParentDirectory(path));
+}
+
+absl::Status FileSystem::Remove(const std::string& path) {
+  const absl::Status status = Unlink(path);
+  if (!status.ok() && !absl::IsNotFound(status)) return status;
+  // Also when it was gone: the one who removed it may have died before the name was synced.
+  return SyncDirectory(ParentDirectory(path));
+}
+
+absl::Status FileSystem::MakeDirectory(const std::string& path) {
+  const absl::StatusOr<bool> is_directory = IsDirectory(path);
+  if (is_directory.ok() && *is_directory) return absl::OkStatus();
+  if (is_directory.ok()) {
+    return absl::FailedPreconditionError(absl::StrCat("'", path, "' is not a directory"));
+  }
+  if (!absl::IsNotFound(is_directory.status())) return is_directory.status();
+  const std::string parent = ParentDirectory(path);
+  if (parent != path) RETURN_IF_ERROR(MakeDirectory(parent));
+  const absl::Status status = CreateDirectory(path);
+  if (!status.ok() && !absl::IsAlreadyExists(status)) return status;
+  return SyncDirectory(parent);
 }
 
 absl::StatusOr<FileInfo> PosixFileSystem::Stat(const std::string& path) {
@@ -118,42 +145,6 @@ absl::StatusOr<std::string> PosixFileSystem::Read(const std::string& path, size_
   }
 }
 
-absl::Status PosixFileSystem::Write(const std::string& path, absl::string_view content) {
-  const std::string temporary = absl::StrCat(path, ".tmp");
-  // A leftover of a crash may have other permissions: always start from a new inode.
-  if (unlink(temporary.c_str()) != 0 && errno != ENOENT) return Failed("remove", temporary);
-  Descriptor file = Open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-  if (!file.ok()) return Failed("create", temporary);
-  absl::Status status = WriteAll(file.get(), content, temporary);
-  if (status.ok() && fsync(file.get()) != 0) status = Failed("sync", temporary);
-  if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) status = Failed("replace", path);
-  if (!status.ok()) {
-    unlink(temporary.c_str());
-    return status;
-  }
-  return SyncDirectory(ParentDirectory(path));
-}
-
-absl::Status PosixFileSystem::Remove(const std::string& path) {
-  if (unlink(path.c_str()) != 0) {
-    return errno == ENOENT ? absl::OkStatus() : Failed("remove", path);
-  }
-  return SyncDirectory(ParentDirectory(path));
-}
-
-absl::Status PosixFileSystem::MakeDirectory(const std::string& path) {
-  struct stat st;
-  if (stat(path.c_str(), &st) == 0) {
-    if (S_ISDIR(st.st_mode)) return absl::OkStatus();
-    return absl::FailedPreconditionError(absl::StrCat("'", path, "' is not a directory"));
-  }
-  if (errno != ENOENT) return Failed("find", path);
-  const std::string parent = ParentDirectory(path);
-  if (parent != path) RETURN_IF_ERROR(MakeDirectory(parent));
-  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return Failed("create directory", path);
-  return SyncDirectory(parent);
-}
-
 absl::StatusOr<std::unique_ptr<FileLock>> PosixFileSystem::Lock(const std::string& path) {
   Descriptor file = Open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
   if (!file.ok()) return Failed("open lock file", path);
@@ -170,6 +161,42 @@ absl::StatusOr<std::unique_ptr<FileLock>> PosixFileSystem::Lock(const std::strin
   if (ftruncate(file.get(), 0) != 0) return Failed("write", path);
   RETURN_IF_ERROR(WriteAll(file.get(), absl::StrCat(getpid(), "\n"), path));
   return std::make_unique<PosixLock>(std::move(file));
+}
+
+absl::Status PosixFileSystem::CreateSynced(const std::string& path, absl::string_view content) {
+  Descriptor file = Open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+  if (!file.ok()) return Failed("create", path);
+  RETURN_IF_ERROR(WriteAll(file.get(), content, path));
+  if (fsync(file.get()) != 0) return Failed("sync", path);
+  return absl::OkStatus();
+}
+
+absl::Status PosixFileSystem::Rename(const std::string& from, const std::string& to) {
+  if (rename(from.c_str(), to.c_str()) != 0) return Failed("replace", to);
+  return absl::OkStatus();
+}
+
+absl::Status PosixFileSystem::Unlink(const std::string& path) {
+  if (unlink(path.c_str()) != 0) return Failed("remove", path);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> PosixFileSystem::IsDirectory(const std::string& path) {
+  struct stat st;
+  if (stat(path.c_str(), &st) != 0) return Failed("find", path);
+  return S_ISDIR(st.st_mode);
+}
+
+absl::Status PosixFileSystem::CreateDirectory(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) != 0) return Failed("create directory", path);
+  return absl::OkStatus();
+}
+
+absl::Status PosixFileSystem::SyncDirectory(const std::string& path) {
+  Descriptor dir = Open(path, O_RDONLY | O_DIRECTORY);
+  if (!dir.ok()) return Failed("open directory", path);
+  if (fsync(dir.get()) != 0) return Failed("sync directory", path);
+  return absl::OkStatus();
 }
 
 }  // namespace tollgate

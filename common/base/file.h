@@ -25,12 +25,14 @@ class FileLock {
   virtual ~FileLock() = default;
 };
 
-// Thread-safe as long as two threads do not write the same path.
+// Thread-safe as long as two threads do not write the same path. The order of the steps that makes
+// a write durable is here, in one place; an implementation provides the steps (private virtuals),
+// so that a test on an implementation that loses unsynced data proves the order that ships.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
 
-  // NotFound when there is no regular file.
+  // NotFound when there is none, FailedPrecondition when it is not a regular file.
   virtual absl::StatusOr<FileInfo> Stat(const std::string& path) = 0;
 
   // The whole content. NotFound; ResourceExhausted when it is longer than `max_bytes`.
@@ -39,27 +41,42 @@ class FileSystem {
   // Replaces the file atomically and durably (temporary file, fsync, rename, fsync of the
   // directory), mode 0600. After OK it survives a power loss; after an error, or a crash on the
   // way, either the old or the new content is there, whole.
-  virtual absl::Status Write(const std::string& path, absl::string_view content) = 0;
+  absl::Status Write(const std::string& path, absl::string_view content);
 
   // Durable; OK when there is none.
-  virtual absl::Status Remove(const std::string& path) = 0;
+  absl::Status Remove(const std::string& path);
 
   // A directory for us alone (0700) and its missing parents, durable. OK when it exists.
-  virtual absl::Status MakeDirectory(const std::string& path) = 0;
+  absl::Status MakeDirectory(const std::string& path);
 
   // Takes an exclusive lock on a file that it creates if need be (and never removes). When another
   // process or object holds it: FailedPrecondition, naming the file and the other's pid.
   virtual absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
+
+ private:
+  // A new file (AlreadyExists, mode 0600) with this content, synced; its name need not be.
+  virtual absl::Status CreateSynced(const std::string& path, absl::string_view content) = 0;
+  virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
+  virtual absl::Status Unlink(const std::string& path) = 0;               // NotFound
+  virtual absl::StatusOr<bool> IsDirectory(const std::string& path) = 0;  // NotFound
+  virtual absl::Status CreateDirectory(const std::string& path) = 0;      // AlreadyExists; 0700
+  // Makes created, renamed and removed names durable.
+  virtual absl::Status SyncDirectory(const std::string& path) = 0;
 };
 
 class PosixFileSystem final : public FileSystem {
  public:
   absl::StatusOr<FileInfo> Stat(const std::string& path) override;
   absl::StatusOr<std::string> Read(const std::string& path, size_t max_bytes) override;
-  absl::Status Write(const std::string& path, absl::string_view content) override;
-  absl::Status Remove(const std::string& path) override;
-  absl::Status MakeDirectory(const std::string& path) override;
   absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override;
+
+ private:
+  absl::Status CreateSynced(const std::string& path, absl::string_view content) override;
+  absl::Status Rename(const std::string& from, const std::string& to) override;
+  absl::Status Unlink(const std::string& path) override;
+  absl::StatusOr<bool> IsDirectory(const std::string& path) override;
+  absl::Status CreateDirectory(const std::string& path) override;
+  absl::Status SyncDirectory(const std::string& path) override;
 };
 
 // "a/b" of "a/b/c", "/" of "/c", "." of "c".
