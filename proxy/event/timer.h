@@ -11,8 +11,14 @@ namespace tollgate::proxy {
 
 class TimerWheel;
 
+// A link of a circular list; a list's head is a link too.
+struct TimerLink {
+  TimerLink* prev_ = nullptr;
+  TimerLink* next_ = nullptr;
+};
+
 // One timer, owned by whoever waits. Immovable; its destruction cancels it.
-class Timer {
+class Timer : private TimerLink {
  public:
   explicit Timer(absl::AnyInvocable<void()> fire) : fire_(std::move(fire)) {}
   ~Timer() { Cancel(); }
@@ -28,17 +34,18 @@ class Timer {
   absl::AnyInvocable<void()> fire_;
   MonoTime when_{};
   TimerWheel* wheel_ = nullptr;
-  Timer* prev_ = nullptr;
-  Timer* next_ = nullptr;
 };
 
 class TimerWheel {
  public:
   explicit TimerWheel(MonoTime start);
+  // Cancels what is still armed.
   ~TimerWheel();
   TimerWheel(const TimerWheel&) = delete;
   TimerWheel& operator=(const TimerWheel&) = delete;
 
+  // A time that has passed already (or passes within a tick that has fired) is due at the next
+  // Advance, so a timer that re-arms itself in the past cannot trap Advance.
   void Arm(Timer& timer, MonoTime when);
   // Fires what is due, in order of tick. A timer may arm, move or destroy itself and others.
   void Advance(MonoTime now);
@@ -51,19 +58,29 @@ class TimerWheel {
   static constexpr int kLevels = 4;
   static constexpr int kSlotBits = 8;
   static constexpr int kSlots = 1 << kSlotBits;
+  static constexpr int kHorizonBits = kLevels * kSlotBits;  // 2^32 ms: 49 days
 
-  struct Node {  // circular list head
-    Timer* first = nullptr;
-  };
-  void Insert(Timer& timer);
+  void Place(Timer& timer, TimerLink& if_due);
+  void Append(TimerLink& head, Timer& timer);
   void Unlink(Timer& timer);
-  void Cascade(int level);
+  void Replace(TimerLink& list);
+  void FireAll();
+  // The next tick at which a slot must be fired or spread over the level below, and which slot:
+  // an index into slots_, or kOverflow. Only when one is occupied.
+  int64_t NextTick(int* slot) const;
+  static constexpr int kOverflow = kLevels * kSlots;
 
-  MonoTime start_;
+  // Invariant: a timer lies on the level of the highest digit (base 256) in which its tick differs
+  // from tick_. So every occupied slot is ahead of tick_'s digit on its level, no level wraps
+  // around, and whatever is on a lower level comes before whatever is on a higher one.
+  const MonoTime start_;
   int64_t tick_ = 0;  // all ticks up to this one have fired
   uint64_t armed_ = 0;
-  Node slots_[kLevels][kSlots];
+  TimerLink slots_[kLevels * kSlots];
   uint64_t occupied_[kLevels][kSlots / 64] = {};
+  TimerLink overflow_;  // beyond the horizon; looked at again when tick_ enters the next 2^32
+  TimerLink due_;       // armed in the past: for the next Advance
+  TimerLink firing_;    // of the tick being fired
 };
 
 }  // namespace tollgate::proxy

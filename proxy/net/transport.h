@@ -1,5 +1,5 @@
-// The bytes of one connection, non-blocking: plain TCP or Unix socket now, TLS behind the same face.
-// Owns its descriptor. Loop thread only.
+// The bytes of one connection, non-blocking: plain TCP or Unix socket now, TLS behind the same
+// face. Owns its descriptor. Loop thread only.
 #pragma once
 
 #include <sys/uio.h>
@@ -31,9 +31,12 @@ class Transport {
   virtual ~Transport() = default;
 
   // Reads at most `size` bytes. A plain socket's short read means that the socket is drained: the
-  // caller need not ask again before the next edge (`drained_by` tells).
+  // caller need not ask again before the next edge (`drained_by` tells), unless this edge said
+  // hangup: then it reads on until kEof. `size` > 0.
   virtual IoResult Read(char* out, size_t size) = 0;
   virtual bool drained_by(size_t asked, size_t got) const = 0;
+  // Takes as much as the socket does: fewer bytes than offered mean that it is full until the next
+  // edge, so nobody need ask again to learn that (epoll(7), Q9).
   virtual IoResult Write(const iovec* parts, int count) = 0;
   // Sends what TLS has to say last and FIN; reading may go on.
   virtual void ShutdownWrite() = 0;

@@ -1,6 +1,6 @@
 // What is to be written to one connection: owned bytes, and at most one borrowed span that is
 // written straight from where it was read (no copy) when the socket takes it at once. Owned by its
-// connection; loop thread only. Charges every owned byte to a Budget.
+// connection; loop thread only. Every owned byte is charged to the pool's budget.
 #pragma once
 
 #include <cstddef>
@@ -24,6 +24,7 @@ class WriteQueue {
   void Commit(size_t size);
   // Refers to `bytes` until Settle or until they are written. At most one borrowed span is pending:
   // a second one is copied. Small spans are copied at once (a copy is cheaper than an iovec).
+  static constexpr size_t kCopyBelow = 2048;
   void Borrow(absl::string_view bytes);
 
   bool empty() const { return size() == 0; }
