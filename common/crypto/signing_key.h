@@ -13,6 +13,8 @@ namespace tollgate {
 
 class SigningKey {
  public:
+  struct State;  // opaque
+
   // One JWK, or a set of which `kid` names the key (may be empty when there is only one). An RSA or
   // oct key without alg signs RS256 or HS256 unless `alg` says otherwise; an alg that does not fit
   // the key is refused.
@@ -37,7 +39,6 @@ class SigningKey {
   std::string PrivateJwk() const;
 
  private:
-  struct State;
   explicit SigningKey(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -24,7 +24,8 @@ struct ApiKeyResult {
   ApiKeyFailure failure = ApiKeyFailure::kUnknown;
   const ConsumerPolicy* consumer = nullptr;  // set when ok()
   const ApiKeyPolicy* key = nullptr;         // set when ok()
-  absl::string_view id;  // into the presented text, unless kMalformed: may be logged and reported
+  absl::string_view id =
+      {};  // into the presented text, unless kMalformed: may be logged and reported
   bool ok() const { return failure == ApiKeyFailure::kNone; }
 };
 

@@ -12,7 +12,7 @@ enum class BearerStatus { kOk, kOtherScheme, kMalformed };
 
 struct Bearer {
   BearerStatus status = BearerStatus::kOtherScheme;
-  absl::string_view token;  // into the header value, when kOk
+  absl::string_view token = {};  // into the header value, when kOk
 };
 
 // `value` is one Authorization field value, surrounding white space already removed. The scheme is

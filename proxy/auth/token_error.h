@@ -23,7 +23,7 @@ enum class TokenFailure {
 struct TokenError {
   TokenFailure failure = TokenFailure::kNone;
   JwsFailure jws = JwsFailure::kNone;
-  absl::string_view claim;  // a literal: "exp", "aud", ...
+  absl::string_view claim = {};  // a literal: "exp", "aud", ...
 
   bool ok() const { return failure == TokenFailure::kNone; }
   // For log and metrics, from a small fixed set: "expired", "signature", "algorithm-none".
