@@ -25,7 +25,7 @@ struct LimitDecision {
   bool overflow = false;   // answered by the plan's shared overflow bucket
   bool starved = false;    // refused because there was no memory to count it
   uint8_t window = 0;      // the tightest: index into the plan's windows
-  uint32_t limit = 0;      // its count
+  uint32_t limit = 0;      // what that window holds when full: its count, or the burst
   uint32_t remaining = 0;  // what it still has, after this request
   // When refused: how long until this cost fits (the longest of the windows' waits). kNeverFits:
   // the cost is more than the plan can ever admit.
@@ -38,7 +38,7 @@ class LimitMemory {
   explicit LimitMemory(size_t max) : max_(max) {}
   bool Take(size_t bytes) {
     if (used_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= max_) return true;
-    used_.fetch_sub(bytes, std::memory_order_relaxed);
+    Give(bytes);
     return false;
   }
   // For what must not be refused.
@@ -57,19 +57,20 @@ class Bucket {
   explicit Bucket(std::shared_ptr<const LimitPlan> plan);
   Bucket(Bucket&&) = default;
   Bucket& operator=(Bucket&&) = default;
-  // A copy of what `from` has consumed, without what stands behind it.
-  static Bucket CopyOf(const Bucket& from);
+  // The same consumption, without what stands behind it.
+  Bucket Copy() const;
 
   const LimitPlan& plan() const { return *plan_; }
 
-  // Continues under `plan`, which has the same id.
-  void Adopt(const std::shared_ptr<const LimitPlan>& plan, int64_t now);
+  // Continues under `plan`, which has the same id. The memory for the old state is not refused: it
+  // is at most three times the counter's, and goes when that state is full again.
+  void Adopt(const std::shared_ptr<const LimitPlan>& plan, int64_t now, LimitMemory& memory);
 
-  // Tests all windows, takes from all or none. Memory to grow comes from `memory`; with
-  // `must_grow` it is taken beyond the bound.
+  // Tests all windows, takes from all or none. `cost` is from 1 to the plan's max_cost(). Memory to
+  // grow comes from `memory`; with `must_grow` beyond its bound too.
   LimitDecision Check(int64_t now, uint32_t cost, LimitMemory& memory, bool must_grow = false);
 
-  // Until when it carries information; at that time it is full again.
+  // When it will be full again and carry no information.
   int64_t BusyUntil() const;
   // Bytes outside the object.
   size_t HeapBytes() const;
@@ -77,20 +78,27 @@ class Bucket {
  private:
   static constexpr int kMaxOlder = 3;
 
-  LimitDecision Test(int64_t now, uint32_t cost) const;
-  size_t GrowthFor(int64_t now, uint32_t cost);
-  void Take(int64_t now, uint32_t cost);
-  uint32_t Remaining(size_t window, int64_t now) const;
-  int64_t Wait(size_t window, int64_t now, uint32_t cost) const;
-  int64_t OwnBusyUntil() const;
-  int64_t ConsumedFor(int64_t period, int64_t now) const;
-  void CarryOver(const Bucket& from, int64_t now);
-  void DropIdle(int64_t now);
+  bool gcra() const { return plan_->algorithm() == LimitAlgorithm::kGcra; }
+  int64_t& Tat(size_t window) { return ring_.cells_[window]; }
+  int64_t Tat(size_t window) const { return ring_.cells_[window]; }
+  // `now`, but not before the newest stamp: workers read their clocks at different moments.
   int64_t Level(int64_t now) const;
+  LimitDecision Test(int64_t now, uint32_t cost) const;
+  uint32_t Remaining(const LimitPlan::Window& window, size_t index, int64_t now) const;
+  // The capacity that taking `cost` needs.
+  uint32_t Prepare(int64_t now, uint32_t cost);
+  void Take(int64_t now, uint32_t cost);
+  int64_t OwnBusyUntil() const;
+  size_t OwnHeapBytes() const { return ring_.heap_bytes(); }
+
+  void CarryOver(const Bucket& from, int64_t now);
+  // State of a GCRA window of which that is consumed which counts for it in `from`.
+  static int64_t TatFor(const LimitPlan::Window& window, const Bucket& from, int64_t now);
+  void DropIdleOlder(int64_t now, LimitMemory& memory);
 
   std::shared_ptr<const LimitPlan> plan_;
-  StampRing ring_;
-  std::unique_ptr<Bucket> older_;  // what it counted under other windows
+  StampRing ring_;                 // GCRA: its cells are the arrival times, one a window
+  std::unique_ptr<Bucket> older_;  // what was counted under other windows, newest first
 };
 
 }  // namespace tollgate::proxy

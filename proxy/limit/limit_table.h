@@ -56,9 +56,9 @@ class LimitTable {
   LimitDecision Check(const std::shared_ptr<const LimitPlan>& plan, absl::string_view key,
                       MonoTime now, uint32_t cost = 1);
 
-  // Looks at about `entries` counters and drops those that are full again; returns how many. For a
-  // timer, so that memory returns when no new keys come.
-  size_t Sweep(MonoTime now, size_t entries);
+  // Looks at about `counters` of them and drops those that are full again; returns how many. For a
+  // timer, so that memory returns when no new keys come. Holds a shard's lock for one shard's part.
+  size_t Sweep(MonoTime now, size_t counters);
 
   LimitTableStats Stats() const;
 
@@ -67,9 +67,16 @@ class LimitTable {
   class Shard;
   static constexpr size_t kShards = 256;
 
+  uint64_t Hash(const LimitPlan& plan, absl::string_view key) const;
+  // Null when the table is full. The shard is locked, and so for CheckOverflow.
+  Entry* Insert(Shard& shard, uint64_t hash, const std::shared_ptr<const LimitPlan>& plan,
+                absl::string_view key, int64_t now);
+  void Inherit(const std::shared_ptr<const LimitPlan>& plan, int64_t now, Entry& entry);
   LimitDecision CheckOverflow(const std::shared_ptr<const LimitPlan>& plan, int64_t now,
                               uint32_t cost);
-  bool Inherit(const std::shared_ptr<const LimitPlan>& plan, int64_t now, Entry& entry);
+  // While `locked` is locked.
+  void SweepAnother(const Shard& locked, int64_t now);
+  void Drop(size_t entries);
 
   const size_t max_entries_;
   const SipKey hash_key_;

@@ -1,0 +1,45 @@
+#include "proxy/limit/limit_plan.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "proxy/limit/siphash.h"
+
+namespace tollgate::proxy {
+
+std::shared_ptr<const LimitPlan> LimitPlan::Compile(const PlanPolicy& policy,
+                                                    absl::string_view environment) {
+  auto plan = std::shared_ptr<LimitPlan>(new LimitPlan());
+  // Neither name may contain a newline.
+  plan->id_ = absl::StrCat(environment, "\n", policy.name);
+  plan->id_hash_ = SipHash({}, plan->id_);
+  plan->algorithm_ = policy.algorithm;
+  const bool gcra = policy.algorithm == LimitAlgorithm::kGcra;
+  uint32_t max_cost = std::numeric_limits<uint32_t>::max();
+  for (const WindowPolicy& w : policy.windows) {
+    if (w.count == 0 || w.period <= Duration::zero()) max_cost = 0;
+    Window window;
+    window.count = std::max<uint32_t>(w.count, 1);
+    window.period =
+        std::clamp<int64_t>(w.period.count(), 1, std::numeric_limits<int64_t>::max() / 4);
+    window.burst = gcra && policy.burst != 0 ? policy.burst : window.count;
+    int64_t fits = window.burst;
+    if (gcra) {
+      window.rate = MakeGcraRate(window.count, window.period, window.burst);
+      fits = std::min(fits, window.rate.tolerance / window.rate.interval);
+    }
+    max_cost = static_cast<uint32_t>(std::min<int64_t>(max_cost, fits));
+    plan->max_count_ = std::max(plan->max_count_, window.count);
+    plan->max_period_ = std::max(plan->max_period_, window.period);
+    plan->windows_.push_back(window);
+  }
+  plan->max_cost_ = policy.windows.empty() ? 0 : max_cost;
+  return plan;
+}
+
+bool LimitPlan::CountsLike(const LimitPlan& other) const {
+  return algorithm_ == other.algorithm_ && windows_ == other.windows_;
+}
+
+}  // namespace tollgate::proxy
