@@ -58,11 +58,4 @@ absl::Status CheckLimits(const TxnRequest& request) {
   return absl::OkStatus();
 }
 
-std::string PrefixEnd(const std::string& prefix) {
-  std::string end = prefix;
-  while (!end.empty() && static_cast<unsigned char>(end.back()) == 0xff) end.pop_back();
-  if (!end.empty()) end.back() = static_cast<char>(end.back() + 1);
-  return end;
-}
-
 }  // namespace tollgate::control

@@ -149,7 +149,4 @@ absl::StatusOr<std::optional<KeyValue>> Get(RevStore& store, const std::string& 
 // The rules that every engine applies before it does anything. InvalidArgument.
 absl::Status CheckLimits(const TxnRequest& request);
 
-// The first key after all that begin with `prefix`; "": there is none.
-std::string PrefixEnd(const std::string& prefix);
-
 }  // namespace tollgate::control
