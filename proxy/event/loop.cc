@@ -54,7 +54,7 @@ Loop::~Loop() {
   // Letters are destroyed unread; what they own may post again while it goes.
   for (std::vector<absl::AnyInvocable<void()>> letters;;) {
     {
-      absl::MutexLock lock(&mailbox_mutex_);
+      std::lock_guard lock(mailbox_mutex_);
       letters.swap(mailbox_);
     }
     if (letters.empty()) break;
@@ -166,7 +166,7 @@ void Loop::RunDeferred() {
 
 void Loop::Post(absl::AnyInvocable<void()> fn) {
   {
-    absl::MutexLock lock(&mailbox_mutex_);
+    std::lock_guard lock(mailbox_mutex_);
     mailbox_.push_back(std::move(fn));
     has_mail_ = true;
   }
@@ -183,7 +183,7 @@ void Loop::Wake() {
 void Loop::RunMailbox() {
   if (!has_mail_) return;
   {
-    absl::MutexLock lock(&mailbox_mutex_);
+    std::lock_guard lock(mailbox_mutex_);
     running_mail_.swap(mailbox_);
     has_mail_ = false;
   }

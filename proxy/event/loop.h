@@ -8,12 +8,11 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "common/base/clock.h"
 #include "proxy/event/timer.h"
 
@@ -126,8 +125,8 @@ class Loop {
   // write to the eventfd. A busy loop is never woken by a system call.
   std::atomic<bool> awake_{true};
   std::atomic<bool> has_mail_{false};
-  absl::Mutex mailbox_mutex_;
-  std::vector<absl::AnyInvocable<void()>> mailbox_ ABSL_GUARDED_BY(mailbox_mutex_);
+  std::mutex mailbox_mutex_;  // not absl's: Debian's is invisible to ThreadSanitizer
+  std::vector<absl::AnyInvocable<void()>> mailbox_;       // guarded by mailbox_mutex_
   std::vector<absl::AnyInvocable<void()>> running_mail_;  // loop thread; keeps its capacity
 };
 

@@ -100,8 +100,13 @@ bool Acceptor::HandleError(int error) {
       return true;
     case EMFILE:
     case ENFILE:
-      if (Shed()) return true;
-      break;
+      if (reserve_.valid()) {
+        const int result = Shed();
+        if (result == 0) return true;
+        // EAGAIN above all: accept4 looks for a descriptor before it looks for a connection.
+        if (result != EMFILE && result != ENFILE) return HandleError(result);
+      }
+      break;  // another thread took the reserve's place
     default:
       break;
   }
@@ -109,18 +114,16 @@ bool Acceptor::HandleError(int error) {
   return false;
 }
 
-// Out of descriptors: spends the reserve to accept one connection and to close it.
-bool Acceptor::Shed() {
-  if (!reserve_.valid()) return false;
+// Out of descriptors: spends the reserve to accept one connection and to close it. 0 or an errno.
+int Acceptor::Shed() {
   reserve_.reset();
-  UniqueFd connection(Accept(socket_.fd.get(), nullptr));
-  const bool got = connection.valid();
-  connection.reset();
+  const int fd = Accept(socket_.fd.get(), nullptr);
+  UniqueFd(fd).reset();
   OpenReserve();
-  if (!got) return false;  // another thread was faster, or the client is gone: pause
+  if (fd < 0) return -fd;
   ++counters_.shed;
   Complain("out of descriptors: connections are accepted and closed at once; raise LimitNOFILE");
-  return true;
+  return 0;
 }
 
 void Acceptor::Pause(absl::string_view why) {

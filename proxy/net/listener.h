@@ -61,7 +61,7 @@ class Acceptor final : private IoHandler {
   void OnIo(IoEvents events) override;
   bool AcceptOne();
   bool HandleError(int error);
-  bool Shed();
+  int Shed();
   void Pause(absl::string_view why);
   void EndPause();
   void OpenReserve();

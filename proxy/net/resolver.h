@@ -66,7 +66,7 @@ class Resolver {
  private:
   class State;
   class Subscriber;
-  std::shared_ptr<State> state_;
+  std::shared_ptr<State> state_;  // shared with the thread, which may be left behind
 };
 
 }  // namespace tollgate::proxy
