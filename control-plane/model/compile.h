@@ -19,6 +19,7 @@ struct CompileResult {
 };
 
 // `documents` is the whole set of one environment: what is stored and stays, and what is applied.
+// A broken document counts as there, for those that refer to it, but is a problem itself.
 // A document that names another environment is a problem; one that names none belongs to this one.
 //
 // An Api is reachable under the name of its service too (its "alias"), so that callers need no DNS

@@ -18,6 +18,7 @@ struct SourceDocument {
   model::v1::Document document;
   std::string file;                       // "": from the store
   uint32_t line = 0;                      // of its first key
+  bool broken = false;                    // parts of it could not be read: good for its name only
   std::map<std::string, uint32_t> lines;  // field path -> line, e.g. "versions[0].routes[1].match"
 };
 

@@ -50,6 +50,7 @@ struct ApiModel {
   // Hosts are those that were written; `aliases` are the names of services under which it can be
   // reached too (see compile.h). Route table names are not set: translation names them.
   ApiBindingPolicy binding;
+  std::string service;  // "": every route names its own
   std::vector<std::string> aliases;
   // In the order written. `upstream` of a route is the name of its service.
   std::vector<RouteTablePolicy> versions;
@@ -61,7 +62,7 @@ struct Model {
   std::map<std::string, ServiceModel> services;  // by name, and so on
   std::map<std::string, IssuerModel> issuers;
   std::map<std::string, PlanPolicy> plans;
-  std::map<std::string, ConsumerPolicy> consumers;          // without API keys
+  std::map<std::string, ConsumerPolicy> consumers;            // without API keys
   std::map<std::string, std::vector<std::string>> key_names;  // consumer -> names of its API keys
   std::map<std::string, ApiModel> apis;
   friend bool operator==(const Model&, const Model&) = default;

@@ -19,8 +19,12 @@ inline constexpr size_t kMaxYamlDepth = 32;
 inline constexpr size_t kMaxProblems = 1'000;  // of one file; then one more says that it stopped
 
 struct ParseResult {
-  std::vector<SourceDocument> documents;  // only those without a problem
-  std::vector<Problem> problems;
+  // Those with a problem are `broken`; Compile knows them by name and looks no further, so both
+  // kinds of problems can be reported at once.
+  std::vector<SourceDocument> documents;
+  std::vector<Problem> problems;  // by line
+  bool whole =
+      true;  // false: not read to its end (a syntax error or a limit), so names are missing
 };
 
 // `file` is only a name for messages. Fields that were left out stay empty: environment too, which

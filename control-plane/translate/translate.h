@@ -17,8 +17,8 @@
 // identity of an accepted issuer and a grant that some route here requires (a token without such a
 // Consumer is answered 403 all the same; where an Api says `consumers: optional` the grant does not
 // matter, lest a Consumer be taken for a stranger). Of its tokens, keys and grants only those that
-// mean something here are sent. API keys live until revoked, whatever the documents say: credentials
-// belong to no release.
+// mean something here are sent. API keys live until revoked, whatever the documents say:
+// credentials belong to no release.
 #pragma once
 
 #include <cstdint>
@@ -83,10 +83,9 @@ struct NamedResource {
   std::string bytes;    // the message, serialised deterministically
   friend bool operator==(const NamedResource&, const NamedResource&) = default;
 };
-// In the order of the push protocol (Upstream, Endpoints, Secret, ConsumerShard, PolicySet,
-// RouteTable, Listener, Revocation, Epoch), by name within a type. The Epoch comes last and carries
-// the digest of every type that the cut has a resource of, Revocation excepted: deny-lists apply at
-// once and belong to no cut.
+// In the order of a cut (common/policy/resource_type.h), by name within a type; Revocations stand
+// before the Epoch, which comes last and carries the digest of every type of the cut, also of those
+// without a resource.
 std::vector<NamedResource> Serialize(const config::v1::Bundle& bundle);
 
 }  // namespace tollgate::control

@@ -8,8 +8,8 @@
 namespace tollgate {
 namespace {
 
-using fakes::CrashingDisk;
-using fakes::CrashingFiles;
+using testing::CrashingDisk;
+using testing::CrashingFiles;
 
 TEST(CrashingFiles, KeepsTheOldOrTheNewContentWholeWhereverThePowerFails) {
   int crashes = 0;

@@ -1,0 +1,269 @@
+#include "control-plane/translate/to_proto.h"
+
+#include <chrono>
+
+namespace tollgate::control {
+namespace {
+
+uint32_t Millis(Duration d) {
+  return static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
+}
+
+template <typename Field>
+void AddHeaders(const std::vector<HeaderValue>& headers, Field* out) {
+  for (const HeaderValue& header : headers) {
+    config::v1::Header* added = out->Add();
+    added->set_name(header.name);
+    added->set_value(header.value);
+  }
+}
+
+config::v1::LimitKey ToProto(LimitKey key) {
+  switch (key) {
+    case LimitKey::kConsumer:
+      return config::v1::LIMIT_KEY_CONSUMER;
+    case LimitKey::kKey:
+      return config::v1::LIMIT_KEY_KEY;
+    case LimitKey::kClaim:
+      return config::v1::LIMIT_KEY_CLAIM;
+    case LimitKey::kAddress:
+      return config::v1::LIMIT_KEY_ADDRESS;
+    case LimitKey::kRoute:
+      return config::v1::LIMIT_KEY_ROUTE;
+  }
+  return config::v1::LIMIT_KEY_UNSPECIFIED;
+}
+
+config::v1::RetryCondition ToProto(RetryCondition condition) {
+  switch (condition) {
+    case RetryCondition::kNotSent:
+      return config::v1::RETRY_CONDITION_NOT_SENT;
+    case RetryCondition::kConnectionLost:
+      return config::v1::RETRY_CONDITION_CONNECTION_LOST;
+    case RetryCondition::kStatus502:
+      return config::v1::RETRY_CONDITION_STATUS_502;
+    case RetryCondition::kStatus503:
+      return config::v1::RETRY_CONDITION_STATUS_503;
+    case RetryCondition::kStatus504:
+      return config::v1::RETRY_CONDITION_STATUS_504;
+  }
+  return config::v1::RETRY_CONDITION_UNSPECIFIED;
+}
+
+config::v1::VersionState ToProto(VersionState state) {
+  switch (state) {
+    case VersionState::kActive:
+      return config::v1::VERSION_STATE_ACTIVE;
+    case VersionState::kDeprecated:
+      return config::v1::VERSION_STATE_DEPRECATED;
+    case VersionState::kRetired:
+      return config::v1::VERSION_STATE_RETIRED;
+  }
+  return config::v1::VERSION_STATE_UNSPECIFIED;
+}
+
+config::v1::Route ToProto(const RoutePolicy& route) {
+  config::v1::Route out;
+  out.set_name(route.name);
+  out.set_method(route.method);
+  out.set_path(route.path);
+  out.mutable_require()->Add(route.require.begin(), route.require.end());
+  out.set_public_(route.is_public);
+  out.set_timeout_ms(Millis(route.timeout));
+  out.set_attempt_timeout_ms(Millis(route.attempt_timeout));
+  if (!route.idempotency.header.empty()) {
+    config::v1::Idempotency* idempotency = out.mutable_idempotency();
+    idempotency->set_header(route.idempotency.header);
+    idempotency->set_required(route.idempotency.required);
+    idempotency->set_honoured_by_service(route.idempotency.honoured_by_service);
+  }
+  if (route.retry.max_retries > 0) {
+    config::v1::Retry* retry = out.mutable_retry();
+    retry->set_max_retries(route.retry.max_retries);
+    for (RetryCondition condition : route.retry.when) retry->add_when(ToProto(condition));
+    retry->set_other_endpoint(route.retry.other_endpoint);
+  }
+  out.set_plan(route.plan);
+  out.set_max_body_bytes(route.max_body_bytes);
+  AddHeaders(route.response_headers, out.mutable_response_headers());
+  out.set_allow_upgrade(route.allow_upgrade);
+  out.set_upstream(route.upstream);
+  return out;
+}
+
+config::v1::ApiBinding ToProto(const ApiBindingPolicy& binding) {
+  config::v1::ApiBinding out;
+  out.set_api(binding.api);
+  out.mutable_hosts()->Add(binding.hosts.begin(), binding.hosts.end());
+  out.set_base_path(binding.base_path);
+  for (const AuthenticatorPolicy& authenticator : binding.authenticate) {
+    config::v1::Authenticator* added = out.add_authenticate();
+    if (authenticator.kind == AuthenticatorPolicy::Kind::kJwt) {
+      added->set_jwt(authenticator.issuer);
+    } else {
+      added->set_api_key_header(authenticator.header);
+    }
+  }
+  const VersionFromPolicy& from = binding.version_from;
+  if (from != VersionFromPolicy()) {
+    out.mutable_version_from()->set_path(from.path);
+    out.mutable_version_from()->set_strip(from.strip);
+    out.mutable_version_from()->set_header(from.header);
+    out.mutable_version_from()->set_default_version(from.default_version);
+  }
+  out.mutable_route_tables()->Add(binding.route_tables.begin(), binding.route_tables.end());
+  out.set_consumers_optional(binding.consumers_optional);
+  out.set_default_plan(binding.default_plan);
+  out.set_address_plan(binding.address_plan);
+  return out;
+}
+
+}  // namespace
+
+config::v1::Upstream ToProto(const UpstreamPolicy& upstream) {
+  config::v1::Upstream out;
+  out.set_name(upstream.name);
+  switch (upstream.protocol) {
+    case Protocol::kHttp1:
+      out.set_protocol(config::v1::PROTOCOL_HTTP1);
+      break;
+  }
+  switch (upstream.balance) {
+    case Balance::kPeakEwma:
+      out.set_balance(config::v1::BALANCE_PEAK_EWMA);
+      break;
+    case Balance::kRoundRobin:
+      out.set_balance(config::v1::BALANCE_ROUND_ROBIN);
+      break;
+  }
+  out.set_connect_timeout_ms(Millis(upstream.connect_timeout));
+  out.set_idle_timeout_ms(Millis(upstream.idle_timeout));
+  out.set_max_connections(upstream.max_connections);
+  out.set_max_pending(upstream.max_pending);
+  config::v1::OutlierDetection* outliers = out.mutable_outlier_detection();
+  outliers->set_enabled(upstream.outlier_detection.enabled);
+  outliers->set_consecutive_errors(upstream.outlier_detection.consecutive_errors);
+  outliers->set_base_ejection_ms(Millis(upstream.outlier_detection.base_ejection));
+  outliers->set_max_ejected_percent(upstream.outlier_detection.max_ejected_percent);
+  outliers->set_interval_ms(Millis(upstream.outlier_detection.interval));
+  out.mutable_retry_budget()->set_percent(upstream.retry_budget.percent);
+  out.mutable_retry_budget()->set_min_concurrent(upstream.retry_budget.min_concurrent);
+  AddHeaders(upstream.response_headers, out.mutable_response_headers());
+  return out;
+}
+
+config::v1::Endpoints EndpointsToProto(const UpstreamPolicy& upstream) {
+  config::v1::Endpoints out;
+  out.set_upstream(upstream.name);
+  for (const EndpointPolicy& endpoint : upstream.endpoints) {
+    config::v1::Endpoint* added = out.add_endpoints();
+    added->set_address(endpoint.address.ToString());
+    added->set_weight(endpoint.weight);
+  }
+  return out;
+}
+
+config::v1::Issuer ToProto(const IssuerPolicy& issuer, const std::string& jwks_secret) {
+  config::v1::Issuer out;
+  out.set_name(issuer.name);
+  out.set_issuer(issuer.issuer);
+  out.mutable_audiences()->Add(issuer.audiences.begin(), issuer.audiences.end());
+  out.mutable_algorithms()->Add(issuer.algorithms.begin(), issuer.algorithms.end());
+  if (jwks_secret.empty()) {
+    out.set_jwks(issuer.jwks);
+  } else {
+    out.set_jwks_secret(jwks_secret);
+  }
+  switch (issuer.profile) {
+    case TokenProfile::kJwt:
+      out.set_profile(config::v1::PROFILE_JWT);
+      break;
+    case TokenProfile::kRfc9068:
+      out.set_profile(config::v1::PROFILE_RFC9068);
+      break;
+  }
+  out.set_consumer_claim(issuer.consumer_claim);
+  out.set_permissions_claim(issuer.permissions_claim);
+  out.set_leeway_seconds(static_cast<uint32_t>(
+      std::chrono::duration_cast<std::chrono::seconds>(issuer.leeway).count()));
+  return out;
+}
+
+config::v1::Plan ToProto(const PlanPolicy& plan) {
+  config::v1::Plan out;
+  out.set_name(plan.name);
+  for (const WindowPolicy& window : plan.windows) {
+    config::v1::Window* added = out.add_windows();
+    added->set_count(window.count);
+    added->set_period_ms(Millis(window.period));
+  }
+  switch (plan.algorithm) {
+    case LimitAlgorithm::kGcra:
+      out.set_algorithm(config::v1::ALGORITHM_GCRA);
+      break;
+    case LimitAlgorithm::kSlidingWindow:
+      out.set_algorithm(config::v1::ALGORITHM_SLIDING_WINDOW);
+      break;
+  }
+  out.set_per(ToProto(plan.per));
+  out.set_claim(plan.claim);
+  out.set_burst(plan.burst);
+  AddHeaders(plan.response_headers, out.mutable_response_headers());
+  return out;
+}
+
+config::v1::Consumer ToProto(const ConsumerPolicy& consumer) {
+  config::v1::Consumer out;
+  out.set_name(consumer.name);
+  out.set_plan(consumer.plan);
+  out.mutable_grants()->Add(consumer.grants.begin(), consumer.grants.end());
+  for (const TokenIdentity& token : consumer.tokens) {
+    config::v1::TokenIdentity* added = out.add_tokens();
+    added->set_issuer(token.issuer);
+    added->set_value(token.value);
+  }
+  for (const ApiKeyPolicy& key : consumer.api_keys) {
+    config::v1::ApiKey* added = out.add_api_keys();
+    added->set_id(key.id);
+    added->set_hash(key.hash);
+    added->set_name(key.name);
+    if (key.not_after) added->set_not_after(UnixSeconds(*key.not_after));
+    added->set_pepper(key.pepper);
+  }
+  return out;
+}
+
+config::v1::RouteTable ToProto(const RouteTablePolicy& table) {
+  config::v1::RouteTable out;
+  out.set_name(table.name);
+  out.set_api(table.api);
+  out.set_version(table.version);
+  out.set_state(ToProto(table.state));
+  if (table.deprecated) out.set_deprecated(UnixSeconds(*table.deprecated));
+  if (table.sunset) out.set_sunset(UnixSeconds(*table.sunset));
+  out.set_successor(table.successor);
+  out.set_link(table.link);
+  for (const RoutePolicy& route : table.routes) *out.add_routes() = ToProto(route);
+  return out;
+}
+
+config::v1::Listener ToProto(const ListenerPolicy& listener, bool plaintext) {
+  config::v1::Listener out;
+  out.set_name(listener.name);
+  out.set_address(listener.address.ToString());
+  out.set_direction(listener.direction == Direction::kInbound ? config::v1::DIRECTION_INBOUND
+                                                              : config::v1::DIRECTION_OUTBOUND);
+  for (const ApiBindingPolicy& binding : listener.apis) *out.add_apis() = ToProto(binding);
+  out.set_max_connections(listener.max_connections);
+  out.set_header_timeout_ms(Millis(listener.header_timeout));
+  out.set_idle_timeout_ms(Millis(listener.idle_timeout));
+  out.set_body_timeout_ms(Millis(listener.body_timeout));
+  out.set_max_stream_duration_ms(Millis(listener.max_stream_duration));
+  out.set_max_header_bytes(listener.max_header_bytes);
+  out.set_max_headers(listener.max_headers);
+  out.set_trusted_hops(listener.trusted_hops);
+  out.set_plaintext(plaintext);
+  return out;
+}
+
+}  // namespace tollgate::control
