@@ -1,0 +1,182 @@
+// The APIs behind a listener.
+#include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/policy/convert.h"
+#include "common/policy/path.h"
+
+namespace tollgate::internal {
+namespace {
+
+// As a request's Host header is compared: lower case, no port, no trailing dot.
+bool IsHost(absl::string_view host) {
+  if (host == "*") return true;
+  if (absl::c_any_of(host, absl::ascii_isupper) || absl::EndsWith(host, ".")) return false;
+  const auto address = Address::Parse(absl::StrCat(host, ":0"));
+  if (!address.ok() || address->kind() == Address::Kind::kUnix) return false;
+  // An IPv6 address has many spellings; clients send what they were given, so ask for one.
+  return address->kind() != Address::Kind::kIp6 || absl::StrCat("[", address->host(), "]") == host;
+}
+
+void CheckBasePath(absl::string_view base, const At& at, Errors& errors) {
+  std::string scratch;
+  const CanonicalResult canonical = CanonicalPath(base, &scratch);
+  if (base.empty()) {
+    errors.Add(Code::kMissing, at, "is empty; expected \"/\" for all paths");
+  } else if (!canonical.ok()) {
+    errors.Add(Code::kInvalid, at,
+               absl::StrCat("\"", base, "\": ", ToString(canonical.error),
+                            "; expected a path such as \"/\" or \"/cards\""));
+  } else if (canonical.path != base) {
+    errors.Add(Code::kInvalid, at,
+               absl::StrCat("\"", base, "\" is not canonical; expected \"", canonical.path, "\""));
+  } else if (base.size() > 1 && base.back() == '/') {
+    errors.Add(Code::kInvalid, at, absl::StrCat("\"", base, "\" ends with a slash"));
+  } else if (base.size() > 255) {
+    errors.Add(Code::kOutOfRange, at, "is longer than 255 bytes");
+  }
+}
+
+void ConvertAuthenticators(const config::v1::ApiBinding& from, const At& binding,
+                           const Policy& policy, ApiBindingPolicy& to, Errors& errors) {
+  absl::flat_hash_set<std::string> issuers;  // by `iss`: a token must mean one of them
+  absl::flat_hash_set<std::string> headers;
+  for (int i = 0; i < from.authenticate_size(); ++i) {
+    const config::v1::Authenticator& authenticator = from.authenticate(i);
+    const At at = binding("authenticate", i);
+    AuthenticatorPolicy policy_value;
+    switch (authenticator.kind_case()) {
+      case config::v1::Authenticator::kJwt: {
+        policy_value.issuer = authenticator.jwt();
+        const auto issuer = policy.issuers.find(authenticator.jwt());
+        if (CheckReference(issuer != policy.issuers.end(), "an Issuer", authenticator.jwt(),
+                           at["jwt"], errors)) {
+          CheckDistinct(issuer->second.issuer, issuers, at["jwt"], errors);
+        }
+        break;
+      }
+      case config::v1::Authenticator::kApiKeyHeader:
+        policy_value.kind = AuthenticatorPolicy::Kind::kApiKey;
+        policy_value.header = authenticator.api_key_header();
+        if (CheckHeaderName(authenticator.api_key_header(), at["api_key_header"], errors)) {
+          CheckDistinct(authenticator.api_key_header(), headers, at["api_key_header"], errors);
+        }
+        break;
+      case config::v1::Authenticator::KIND_NOT_SET:
+        errors.Add(Code::kMissing, at, "is empty; expected jwt or api_key_header");
+        break;
+    }
+    to.authenticate.push_back(std::move(policy_value));
+  }
+}
+
+void ConvertVersions(const config::v1::ApiBinding& from, const At& at, const Policy& policy,
+                     ApiBindingPolicy& to, Errors& errors) {
+  absl::flat_hash_set<std::string> versions;
+  to.route_tables.assign(from.route_tables().begin(), from.route_tables().end());
+  if (to.route_tables.empty()) errors.Add(Code::kMissing, at["route_tables"], "is empty");
+  for (int i = 0; i < from.route_tables_size(); ++i) {
+    const At place = at("route_tables", i);
+    const auto table = policy.route_tables.find(from.route_tables(i));
+    if (!CheckReference(table != policy.route_tables.end(), "a RouteTable", from.route_tables(i),
+                        place, errors)) {
+      continue;
+    }
+    if (table->second.api != from.api()) {
+      errors.Add(Code::kConflict, place,
+                 absl::StrCat("\"", from.route_tables(i), "\" is of API ", table->second.api,
+                              ", not ", from.api()));
+    }
+    CheckDistinct(table->second.version, versions, place, errors);
+  }
+
+  const config::v1::VersionFrom& version_from = from.version_from();
+  const At place = at["version_from"];
+  to.version_from = {version_from.path(), version_from.strip(), version_from.header(),
+                     version_from.default_version()};
+  const std::string& default_version = version_from.default_version();
+  if (!version_from.header().empty()) {
+    CheckHeaderName(version_from.header(), place["header"], errors);
+  }
+  if (version_from.strip() && !version_from.path()) {
+    errors.Add(Code::kConflict, place["strip"], "is true, but the version is not in the path");
+  }
+  if (!default_version.empty()) {
+    CheckReference(versions.contains(default_version), "a version of this API", default_version,
+                   place["default_version"], errors);
+  } else if (!version_from.path() && version_from.header().empty() &&
+             from.route_tables_size() > 1) {
+    errors.Add(Code::kMissing, place,
+               "selects nothing, and there are several versions; expected path, header or "
+               "default_version");
+  }
+}
+
+void CheckPlan(absl::string_view name, bool per_address, const At& at, const Policy& policy,
+               Errors& errors) {
+  const auto plan = policy.plans.find(std::string(name));
+  if (!CheckReference(plan != policy.plans.end(), "a Plan", name, at, errors)) return;
+  if (per_address && plan->second.per != LimitKey::kAddress) {
+    errors.Add(Code::kConflict, at, absl::StrCat("plan ", name, " is not per address"));
+  }
+}
+
+// What only an inbound listener may do, and what it must: nothing checks a permission outbound, and
+// a permission that nobody can hold is a mistake.
+void CheckDirection(const config::v1::ApiBinding& from, Direction direction, const At& at,
+                    const Policy& policy, Errors& errors) {
+  const bool outbound = direction == Direction::kOutbound;
+  if (outbound && from.authenticate_size() > 0) {
+    errors.Add(Code::kConflict, at["authenticate"],
+               "an outbound listener carries its own service's calls and authenticates nobody");
+  }
+  if (!outbound && from.authenticate_size() > 0) return;
+  for (int i = 0; i < from.route_tables_size(); ++i) {
+    const auto table = policy.route_tables.find(from.route_tables(i));
+    if (table == policy.route_tables.end()) continue;
+    for (const RoutePolicy& route : table->second.routes) {
+      if (route.require.empty()) continue;
+      errors.Add(Code::kConflict, at("route_tables", i),
+                 absl::StrCat("route ", route.name, " requires ", route.require[0], ", but ",
+                              outbound ? "an outbound listener checks no permission"
+                                       : "the API authenticates nobody"));
+      break;
+    }
+  }
+}
+
+}  // namespace
+
+ApiBindingPolicy ConvertBinding(const config::v1::ApiBinding& from, Direction direction,
+                                const At& at, const Policy& policy, Errors& errors) {
+  ApiBindingPolicy to;
+  to.api = from.api();
+  CheckWord(from.api(), at["api"], errors);
+  to.hosts.assign(from.hosts().begin(), from.hosts().end());
+  if (to.hosts.empty()) errors.Add(Code::kMissing, at["hosts"], "is empty; \"*\" is any host");
+  for (int i = 0; i < from.hosts_size(); ++i) {
+    if (!IsHost(from.hosts(i))) {
+      errors.Add(Code::kInvalid, at("hosts", i),
+                 absl::StrCat("\"", from.hosts(i),
+                              "\"; expected a host in lower case without port, or \"*\""));
+    }
+  }
+  to.base_path = from.base_path();
+  CheckBasePath(from.base_path(), at["base_path"], errors);
+  ConvertAuthenticators(from, at, policy, to, errors);
+  ConvertVersions(from, at, policy, to, errors);
+  CheckDirection(from, direction, at, policy, errors);
+  to.consumers_optional = from.consumers_optional();
+  to.default_plan = from.default_plan();
+  if (from.consumers_optional() || !from.default_plan().empty()) {
+    CheckPlan(from.default_plan(), false, at["default_plan"], policy, errors);
+  }
+  to.address_plan = from.address_plan();
+  if (!from.address_plan().empty()) {
+    CheckPlan(from.address_plan(), true, at["address_plan"], policy, errors);
+  }
+  return to;
+}
+
+}  // namespace tollgate::internal
