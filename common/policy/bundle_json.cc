@@ -50,6 +50,13 @@ std::string RedactJwks(const std::string& jwks) {
   return text;
 }
 
+// The parser shows the value that it refuses; where the field holds bytes, that is a secret.
+std::string WithoutBytes(const std::string& message) {
+  const size_t value = message.find("invalid value");
+  if (value == std::string::npos || !absl::StrContains(message, "TYPE_BYTES")) return message;
+  return absl::StrCat(message.substr(0, value), "the value (not shown) is not base64");
+}
+
 }  // namespace
 
 absl::StatusOr<config::v1::Bundle> BundleFromJson(absl::string_view json) {
@@ -61,8 +68,7 @@ absl::StatusOr<config::v1::Bundle> BundleFromJson(absl::string_view json) {
       google::protobuf::StringPiece(json.data(), json.size()), &bundle, options);
   if (!status.ok()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("not a config.v1.Bundle: ",
-                     absl::string_view(status.message().data(), status.message().size())));
+        absl::StrCat("not a config.v1.Bundle: ", WithoutBytes(std::string(status.message()))));
   }
   return bundle;
 }

@@ -43,10 +43,11 @@ void ConvertRetry(const config::v1::Route& from, const At& route, RoutePolicy& t
     errors.Add(Code::kMissing, at["when"], "is empty; expected when to retry");
   }
   bool after_sent = false;
+  absl::flat_hash_set<int> seen;
   for (int i = 0; i < retry.when_size(); ++i) {
     const At place = at("when", i);
     const RetryCondition condition = CheckEnum(retry.when(i), kConditions, place, errors);
-    if (absl::c_linear_search(to.retry.when, condition)) {
+    if (!seen.insert(retry.when(i)).second) {
       errors.Add(Code::kDuplicate, place, "stands here already");
     }
     after_sent |= condition != RetryCondition::kNotSent;
