@@ -1,6 +1,7 @@
 // CrashingDisk: a disk in memory that loses what was not synced. It keeps, for each file and each
 // directory, what is durable and the writes since then; Restart() throws those away, or keeps a
-// random part of them: any subset of 512-byte sectors of the data (disks reorder and tear writes),
+// random part of them: any subset of 512-byte sectors of the data (disks reorder and tear writes;
+// one in 2, 16 or 256 is lost, so that nearly whole writes are seen too),
 // a prefix of each directory's changes (journaling file systems keep their order). Under it are
 // CrashingFiles (tollgate::FileSystem) and CrashingVfs (SQLite).
 //
@@ -8,6 +9,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -24,7 +26,7 @@
 #include "common/base/file.h"
 #include "common/base/random.h"
 
-namespace tollgate::testing {
+namespace tollgate::fakes {
 
 class CrashingDisk {
  public:
@@ -42,6 +44,8 @@ class CrashingDisk {
   // The power fails at the n-th change from now (1: the next): that one does not happen, and
   // everything fails until Restart().
   void CrashAfter(uint32_t changes) { Locked()->crash_after_ = changes; }
+  // The same at the n-th sync from now: everything before it was written, and may be kept.
+  void CrashAtSync(uint32_t syncs) { Locked()->crash_at_sync_ = syncs; }
   void Crash() { Locked()->crashed_ = true; }
   bool crashed() { return Locked()->crashed_; }
   uint64_t changes() { return Locked()->changes_; }
@@ -63,6 +67,7 @@ class CrashingDisk {
     ++generation_;
     crashed_ = false;
     crash_after_ = 0;
+    crash_at_sync_ = 0;
   }
 
   // What follows behaves like the system calls of the same names. Unavailable: the power is off.
@@ -106,6 +111,8 @@ class CrashingDisk {
   absl::Status Sync(const Handle& h) {
     const auto lock = Locked();
     if (Dead(h) || !Change()) return Off();
+    if (crash_at_sync_ > 0 && --crash_at_sync_ == 0) crashed_ = true;
+    if (crashed_) return Off();
     h.inode->durable = h.inode->now;
     h.inode->pending.clear();
     return absl::OkStatus();
@@ -187,10 +194,11 @@ class CrashingDisk {
     std::vector<Edit> pending;
 
     void Restart(Loss loss, Random* random) {
+      const uint32_t one_in = std::array<uint32_t, 3>{2, 16, 256}[random->Below(3)];
       for (const Edit& edit : pending) {
         if (loss == Loss::kAll) break;
         if (loss == Loss::kNone || edit.truncate) {
-          if (loss == Loss::kNone || random->Below(2) == 0) edit.Apply(&durable);
+          if (loss == Loss::kNone || random->Below(one_in) != 0) edit.Apply(&durable);
           continue;
         }
         for (uint64_t at = 0; at < edit.data.size();) {
@@ -198,7 +206,7 @@ class CrashingDisk {
           const size_t n = std::min<uint64_t>(edit.data.size() - at, sector_end - edit.offset - at);
           const Edit part{
               .truncate = false, .offset = edit.offset + at, .data = edit.data.substr(at, n)};
-          if (random->Below(2) == 0) part.Apply(&durable);
+          if (random->Below(one_in) != 0) part.Apply(&durable);
           at += n;
         }
       }
@@ -261,7 +269,8 @@ class CrashingDisk {
   uint64_t generation_ = 1;
   uint64_t changes_ = 0;
   uint32_t crash_after_ = 0;
+  uint32_t crash_at_sync_ = 0;
   bool crashed_ = false;
 };
 
-}  // namespace tollgate::testing
+}  // namespace tollgate::fakes

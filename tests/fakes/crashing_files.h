@@ -17,7 +17,7 @@
 #include "common/base/status.h"
 #include "tests/fakes/crashing_disk.h"
 
-namespace tollgate::testing {
+namespace tollgate::fakes {
 
 class CrashingFiles final : public FileSystem {
  public:
@@ -87,4 +87,4 @@ class CrashingFiles final : public FileSystem {
   CrashingDisk* disk_;
 };
 
-}  // namespace tollgate::testing
+}  // namespace tollgate::fakes

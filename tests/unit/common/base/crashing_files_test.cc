@@ -8,8 +8,8 @@
 namespace tollgate {
 namespace {
 
-using testing::CrashingDisk;
-using testing::CrashingFiles;
+using fakes::CrashingDisk;
+using fakes::CrashingFiles;
 
 TEST(CrashingFiles, KeepsTheOldOrTheNewContentWholeWhereverThePowerFails) {
   int crashes = 0;
