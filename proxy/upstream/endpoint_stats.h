@@ -3,13 +3,15 @@
 //
 // Peak EWMA (Finagle; linkerd2-proxy): a sample above the estimate replaces it at once, others pull
 // it down exponentially with tau = 10 s. Here besides:
-//  - a failure (connect error, reset, timeout, 5xx, 429) counts as a slow answer, and each doubles
-//  the
-//    estimate: an endpoint that fails fast attracts no load, whatever its peers' latency;
+//  - a failure (connect error, reset, timeout, 5xx, 429) never lowers the estimate, and an endpoint
+//    that keeps failing (three in a row; in the long run more than a third) is avoided: for a
+//    second, then twice as long for each probe that fails, up to 32 s, then one request at a time
+//    until it has made up for its failures. So what fails fast attracts no load, whatever its
+//    peers' latency, and a single failure costs it nothing;
 //  - an idle endpoint's estimate decays, so that one that was slow is tried again;
-//  - while requests are out and none comes back, the silence is a lower bound of the latency: a
-//    black hole grows costly before its first timeout;
-//  - one that was never measured is tried by one request at a time before others follow.
+//  - while answers are awaited and none comes, the silence is a lower bound of the latency: a black
+//    hole grows costly before its first timeout;
+//  - one that was never measured is tried by one request before others follow.
 #pragma once
 
 #include <cstdint>
@@ -31,16 +33,20 @@ class EndpointStats {
  public:
   static constexpr Duration kStart = std::chrono::milliseconds(30);
   static constexpr Duration kTau = std::chrono::seconds(10);
-  static constexpr Duration kMinPenalty = std::chrono::seconds(1);
-  static constexpr Duration kMaxPenalty = std::chrono::seconds(60);
+  static constexpr Duration kMinAvoid = std::chrono::seconds(1);
+  static constexpr Duration kMaxAvoid = std::chrono::seconds(32);
 
-  // An attempt goes to this endpoint, then ends: each Started has its Ended. `latency` is the time
-  // from Started to the response head (or to the failure).
+  // The life of an attempt; each call once, in this order.
   void Started(MonoTime now);
-  void Ended(MonoTime now, Duration latency, Outcome outcome);
+  // The response head came, or the attempt failed or was given up. `latency` is since Started.
+  void Answered(MonoTime now, Duration latency, Outcome outcome);
+  // The response is over: it is no load any more.
+  void Ended();
 
   uint32_t active() const { return active_; }
   bool measured() const { return measured_; }
+  // It keeps failing: not to be picked while there is another.
+  bool AvoidAt(MonoTime now) const;
   // The estimate as of `now`, in ns.
   double LatencyAt(MonoTime now) const;
   // estimate * (active + 1) / weight: less is better.
@@ -49,12 +55,20 @@ class EndpointStats {
  private:
   friend class RoundRobin;
 
+  // A failure counts two, a success takes one back.
+  static constexpr uint32_t kStrikesToAvoid = 6;
+  static constexpr uint32_t kMaxStrikes = 16;
+
   void Observe(MonoTime now, double sample_ns);
+  void Strike(MonoTime now);
 
   double ewma_ns_ = static_cast<double>(kStart.count());
   MonoTime sampled_{};  // when the estimate was last updated
-  MonoTime quiet_{};    // last end, or the start that ended idleness: the later one
+  MonoTime quiet_{};    // the last answer, or the start that ended idleness: the later one
+  MonoTime avoided_until_{};
+  uint32_t strikes_ = 0;
   uint32_t active_ = 0;
+  uint32_t waiting_ = 0;  // of the active ones: no answer yet
   bool measured_ = false;
   int64_t turn_ = 0;  // RoundRobin's current weight
 };

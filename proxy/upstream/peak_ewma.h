@@ -1,5 +1,6 @@
 // Power of two choices (Mitzenmacher 2001) over the peak EWMA cost of endpoint_stats.h: two healthy
-// endpoints at random, the cheaper one gets the request. Constant time unless most are excluded or
+// endpoints at random, the cheaper one gets the request. One that keeps failing is picked only when
+// there is no other. Constant time unless most are excluded or
 // ejected. One thread.
 #pragma once
 

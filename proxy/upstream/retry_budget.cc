@@ -1,0 +1,31 @@
+#include "proxy/upstream/retry_budget.h"
+
+#include <algorithm>
+
+namespace tollgate::proxy {
+
+RetryBudget::RetryBudget(const RetryBudgetPolicy& policy)
+    : percent_(policy.percent), min_concurrent_(policy.min_concurrent) {}
+
+void RetryBudget::Update(const RetryBudgetPolicy& policy) {
+  percent_.store(policy.percent, std::memory_order_relaxed);
+  min_concurrent_.store(policy.min_concurrent, std::memory_order_relaxed);
+}
+
+RetryBudget::Ticket RetryBudget::Request() {
+  requests_.fetch_add(1, std::memory_order_relaxed);
+  return Ticket(&requests_);
+}
+
+std::optional<RetryBudget::Ticket> RetryBudget::TryRetry() {
+  const uint64_t share = uint64_t{requests_.load(std::memory_order_relaxed)} *
+                         percent_.load(std::memory_order_relaxed) / 100;
+  const uint64_t room = std::max<uint64_t>(min_concurrent_.load(std::memory_order_relaxed), share);
+  uint32_t active = retries_.load(std::memory_order_relaxed);
+  do {
+    if (active >= room) return std::nullopt;
+  } while (!retries_.compare_exchange_weak(active, active + 1, std::memory_order_relaxed));
+  return Ticket(&retries_);
+}
+
+}  // namespace tollgate::proxy

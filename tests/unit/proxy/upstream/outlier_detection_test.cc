@@ -1,0 +1,153 @@
+#include "proxy/upstream/outlier_detection.h"
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+
+namespace tollgate::proxy {
+namespace {
+
+using std::chrono::seconds;
+
+class OutlierDetectorTest : public testing::Test {
+ protected:
+  void Use(size_t endpoints, OutlierDetectionPolicy policy = {}) {
+    for (size_t i = 0; i < endpoints; ++i) {
+      members_.push_back(*Address::Parse(absl::StrCat("10.0.0.", i + 1, ":80")));
+    }
+    policy_ = policy;
+    detector_.Update(policy_, members_);
+  }
+  EndpointHealth& Health(size_t i) { return *detector_.Find(members_[i]); }
+  // True when the last one ejected it.
+  bool Fail(size_t i, int times = 5) {
+    bool ejected = false;
+    for (int n = 0; n < times; ++n) ejected = detector_.Report(Health(i), true, now_);
+    return ejected;
+  }
+
+  OutlierDetectionPolicy policy_;
+  std::vector<Address> members_;
+  OutlierDetector detector_;
+  MonoTime now_{std::chrono::hours(1)};
+};
+
+TEST_F(OutlierDetectorTest, EjectsAfterConsecutiveErrorsAndReturnsByItself) {
+  Use(3);
+  EXPECT_FALSE(Fail(0, 4));
+  EXPECT_TRUE(Health(0).AvailableAt(now_));
+  EXPECT_TRUE(Fail(0, 1));
+  EXPECT_FALSE(Health(0).AvailableAt(now_ + seconds(30) - Duration(1)));
+  EXPECT_TRUE(Health(0).AvailableAt(now_ + seconds(30)));
+  EXPECT_EQ(detector_.EjectedAt(now_), 1u);
+  EXPECT_EQ(detector_.EjectedAt(now_ + seconds(30)), 0u);
+}
+
+TEST_F(OutlierDetectorTest, AnAnswerInBetweenStartsTheCountAnew) {
+  Use(3);
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_FALSE(Fail(0, 4));
+    detector_.Report(Health(0), false, now_);
+  }
+}
+
+TEST_F(OutlierDetectorTest, BusinessRefusalsAreNoErrors) {
+  for (int status : {400, 401, 402, 403, 404, 409, 422, 429, 499}) {
+    EXPECT_FALSE(OutlierDetector::IsErrorStatus(status)) << status;
+  }
+  for (int status : {500, 502, 503, 504}) EXPECT_TRUE(OutlierDetector::IsErrorStatus(status));
+}
+
+TEST_F(OutlierDetectorTest, EjectionsGrowAndForgive) {
+  Use(3);
+  ASSERT_TRUE(Fail(0));
+  now_ += seconds(30);
+  ASSERT_TRUE(Fail(0));
+  EXPECT_EQ(Health(0).ejected_until(), now_ + seconds(60));
+  now_ += seconds(60);
+  ASSERT_TRUE(Fail(0));
+  EXPECT_EQ(Health(0).ejected_until(), now_ + seconds(90));
+  // Two intervals of good conduct take two off.
+  now_ += seconds(90) + 2 * policy_.interval;
+  ASSERT_TRUE(Fail(0));
+  EXPECT_EQ(Health(0).ejected_until(), now_ + seconds(60));
+  for (int i = 0; i < 20; ++i) {
+    now_ = Health(0).ejected_until();
+    ASSERT_TRUE(Fail(0));
+  }
+  EXPECT_EQ(Health(0).ejected_until(), now_ + OutlierDetector::kMaxEjection);
+}
+
+TEST_F(OutlierDetectorTest, NeverEjectsMoreThanItsShare) {
+  Use(5);
+  EXPECT_TRUE(Fail(0));
+  EXPECT_TRUE(Fail(1));
+  EXPECT_FALSE(Fail(2)) << "three of five are more than half";
+  now_ += seconds(30);
+  EXPECT_TRUE(Fail(2, 1)) << "there is room again, and it still fails";
+}
+
+TEST_F(OutlierDetectorTest, TheOnlyEndpointStays) {
+  Use(1);
+  EXPECT_FALSE(Fail(0, 100));
+  EXPECT_TRUE(Health(0).AvailableAt(now_));
+}
+
+TEST_F(OutlierDetectorTest, LateReportsDoNotProlongAnEjection) {
+  Use(3);
+  ASSERT_TRUE(Fail(0));
+  now_ += seconds(1);
+  EXPECT_FALSE(Fail(0, 20));
+  EXPECT_EQ(Health(0).ejected_until(), now_ + seconds(29));
+}
+
+TEST_F(OutlierDetectorTest, AVerdictSurvivesAPush) {
+  Use(3);
+  ASSERT_TRUE(Fail(0));
+  Fail(1, 4);
+  policy_.base_ejection = seconds(99);
+  members_.push_back(*Address::Parse("10.0.0.9:80"));
+  detector_.Update(policy_, members_);
+  EXPECT_FALSE(Health(0).AvailableAt(now_ + seconds(29)));
+  EXPECT_TRUE(Fail(1, 1));
+}
+
+TEST_F(OutlierDetectorTest, SwitchedOffItEjectsNobodyAndAllReturn) {
+  Use(3);
+  ASSERT_TRUE(Fail(0));
+  policy_.enabled = false;
+  detector_.Update(policy_, members_);
+  EXPECT_TRUE(Health(0).AvailableAt(now_));
+  EXPECT_FALSE(Fail(1, 100));
+}
+
+TEST_F(OutlierDetectorTest, ARemovedEndpointIsNoMember) {
+  Use(2);
+  const std::shared_ptr<EndpointHealth> held = detector_.Find(members_[0]);
+  const Address gone = members_[0];
+  members_.erase(members_.begin());
+  detector_.Update(policy_, members_);
+  EXPECT_EQ(detector_.Find(gone), nullptr);
+  detector_.Report(*held, true, now_);  // an attempt that ends late
+}
+
+TEST_F(OutlierDetectorTest, WorkersShareOneVerdict) {
+  Use(4, {.consecutive_errors = 1000});
+  std::atomic<int> ejections{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      const std::shared_ptr<EndpointHealth> health = detector_.Find(members_[0]);
+      for (int i = 0; i < 400; ++i) ejections += detector_.Report(*health, true, now_);
+    });
+  }
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(ejections, 1);
+  EXPECT_FALSE(Health(0).AvailableAt(now_));
+}
+
+}  // namespace
+}  // namespace tollgate::proxy
