@@ -38,6 +38,8 @@ class ApiTable {
   // one of "*"; then the longest base path that ends on a segment boundary. Null: 404. No
   // allocation.
   const ApiEntry* Match(absl::string_view host, absl::string_view path) const;
+  // Of the binding at `index`.
+  const ApiEntry& entry(size_t index) const { return entries_[index]; }
 
  private:
   using Key = std::pair<uint32_t, absl::string_view>;  // host, base path

@@ -1,0 +1,68 @@
+// What the steps of a chain know about one request, and what they find out. Owned by the stream, which reuses
+// it from request to request; worker thread only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/strings/string_view.h"
+#include "common/base/address.h"
+#include "common/base/clock.h"
+#include "common/base/random.h"
+#include "proxy/auth/deny_list.h"
+#include "proxy/auth/token_verifier.h"
+#include "proxy/filter/tables.h"
+#include "proxy/http/message.h"
+#include "proxy/limit/limit_table.h"
+
+namespace tollgate::proxy {
+
+// What steps use of their worker and of the process. Outlives every request.
+struct StepServices {
+  const Clock& clock;
+  LimitTable& limits;                        // the process's
+  TokenVerifier& tokens;                     // the worker's
+  std::shared_ptr<const DenyList> denied;    // the worker's copy of the newest
+  Random& random;
+  // Ids of API keys that nobody knows here: reported to the control plane. Never blocks.
+  absl::AnyInvocable<void(absl::string_view key_id)> on_unknown_key;
+};
+
+struct RequestContext {
+  // Set by the stream before the chain starts.
+  StepServices* services = nullptr;
+  const SnapshotTables* snapshot = nullptr;
+  const CompiledListener* listener = nullptr;
+  MonoTime mono{};
+  WallTime wall{};
+  const Address* peer = nullptr;  // of the connection
+  RequestHead head;               // taken by the Permit
+
+  // Found by the steps, in order of the chain.
+  std::string method;              // as received; stays when the head is gone
+  std::string request_id;
+  std::string traceparent;
+  Address client;                  // the peer, or what trusted hops say
+  std::string path_scratch;
+  std::string version_scratch;
+  absl::string_view path;          // canonical, whole
+  const CompiledApi* api = nullptr;
+  const CompiledVersion* version = nullptr;
+  const CompiledRoute* route = nullptr;
+  Lifecycle::Answer lifecycle;
+  const ConsumerPolicy* consumer = nullptr;
+  std::shared_ptr<const VerifiedToken> token;
+  const ApiKeyPolicy* api_key = nullptr;
+  const CompiledPlan* plan = nullptr;  // the consumer's, when it was applied
+  bool has_idempotency_key = false;
+
+  // For log and metrics.
+  const char* decided_by = "";  // the step that refused
+  const char* reason = "";      // its word; "" when served
+
+  void Clear();  // keeps storage
+};
+
+}  // namespace tollgate::proxy

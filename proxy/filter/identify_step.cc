@@ -1,0 +1,204 @@
+// The first step: a request that has one canonical path, an id, a trace and a client's address, and
+// carries no identity that a client could have made up.
+#include <cstring>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/strip.h"
+#include "absl/strings/str_cat.h"
+#include "common/policy/path.h"
+#include "proxy/filter/context.h"
+#include "proxy/filter/steps.h"
+
+namespace tollgate::proxy {
+namespace {
+
+constexpr char kHex[] = "0123456789abcdef";
+
+void AppendHex(std::string* out, uint64_t value) {
+  char digits[16];
+  for (int i = 15; i >= 0; --i, value >>= 4) digits[i] = kHex[value & 15];
+  out->append(digits, sizeof(digits));
+}
+
+// What we take over from a caller as a request id: it goes into logs.
+bool GoodRequestId(absl::string_view id) {
+  if (id.empty() || id.size() > 64) return false;
+  for (char c : id) {
+    if (!absl::ascii_isalnum(c) && c != '-' && c != '_' && c != '.') return false;
+  }
+  return true;
+}
+
+// W3C Trace Context, version 00: "00-<32 hex>-<16 hex>-<2 hex>", ids not all zero.
+bool GoodTraceparent(absl::string_view t) {
+  if (t.size() != 55 || t.substr(0, 3) != "00-" || t[35] != '-' || t[52] != '-') return false;
+  const auto hex = [](absl::string_view s) {
+    for (char c : s) {
+      if (!absl::ascii_isdigit(c) && !(c >= 'a' && c <= 'f')) return false;
+    }
+    return true;
+  };
+  const auto zero = [](absl::string_view s) {
+    return s.find_first_not_of('0') == absl::string_view::npos;
+  };
+  return hex(t.substr(3, 32)) && hex(t.substr(36, 16)) && hex(t.substr(53, 2)) &&
+         !zero(t.substr(3, 32)) && !zero(t.substr(36, 16));
+}
+
+// Fields that say who is calling, or what was asked before a rewrite: only a proxy may set them
+// (rules.md section 7, "Header trust").
+bool IsInternal(const HeaderMap::Field& field) {
+  return absl::StartsWith(field.name, "x-tollgate-") ||
+         absl::StartsWith(field.name, "x-envoy-") || field.name == "x-original-url" ||
+         field.name == "x-rewrite-url" || field.name == "x-original-method" ||
+         field.name == "x-http-method-override" || field.name == "x-http-method" ||
+         field.name == "x-method-override" || field.name == "x-real-ip" ||
+         field.name == "x-client-ip" || field.name == "x-forwarded-client-cert";
+}
+
+class IdentifyStep final : public Filter {
+ public:
+  explicit IdentifyStep(const ListenerPolicy& listener)
+      : trusted_hops_(listener.trusted_hops), inbound_(listener.direction == Direction::kInbound) {}
+
+  const char* name() const override { return "identify"; }
+  uint8_t phases() const override { return kRequestHead | kResponseHead; }
+
+  StepResult OnRequestHead(RequestContext& c, StepSlot&) const override {
+    c.method = c.head.method_name;
+    TakeRequestId(c);
+    TakeTraceparent(c);
+    TakeClient(c);
+    // The own service behind an outbound listener is no stranger; others are.
+    if (inbound_) c.head.headers.RemoveIf(IsInternal);
+    c.head.headers.Remove(HeaderId::kExpect);  // answered by us, with 100 once it is permitted
+    c.head.headers.Add(HeaderId::kVia, c.head.http_minor == 0 ? "1.0 tollgate" : "1.1 tollgate");
+
+    if (c.head.method == Method::kTrace) {
+      c.reason = "trace";
+      return LocalReply{.status = 405, .reason = "trace", .detail = "TRACE is not allowed."};
+    }
+    const CanonicalResult canonical = CanonicalPath(c.head.path, &c.path_scratch);
+    if (!canonical.ok()) {
+      c.reason = "bad_path";
+      return LocalReply{.status = 400,
+                        .reason = "bad_path",
+                        .detail = absl::StrCat("The path has ", ToString(canonical.error), "."),
+                        .close = true};
+    }
+    // The context's own copy: head.path is rewritten and given away.
+    if (canonical.path.data() != c.path_scratch.data()) {
+      c.path_scratch.assign(canonical.path.data(), canonical.path.size());
+    }
+    c.path = c.path_scratch;
+    return kContinue;
+  }
+
+  void OnResponseHead(RequestContext& c, StepSlot&, ResponseHead& head) const override {
+    head.headers.Set(HeaderId::kXRequestId, c.request_id);
+    head.headers.RemoveIf([](const HeaderMap::Field& field) {
+      return absl::StartsWith(field.name, "x-tollgate-") && field.name != "x-tollgate-outcome";
+    });
+  }
+
+ private:
+  static void TakeRequestId(RequestContext& c) {
+    HeaderMap& headers = c.head.headers;
+    const auto given = headers.Get(HeaderId::kXRequestId);
+    if (given.has_value() && headers.Count(HeaderId::kXRequestId) == 1 && GoodRequestId(*given)) {
+      c.request_id.assign(given->data(), given->size());
+      return;
+    }
+    AppendHex(&c.request_id, c.services->random());
+    AppendHex(&c.request_id, c.services->random());
+    headers.Set(HeaderId::kXRequestId, c.request_id);
+  }
+
+  static void TakeTraceparent(RequestContext& c) {
+    HeaderMap& headers = c.head.headers;
+    const auto given = headers.Get(HeaderId::kTraceparent);
+    if (given.has_value() && headers.Count(HeaderId::kTraceparent) == 1 &&
+        GoodTraceparent(*given)) {
+      c.traceparent.assign(given->data(), given->size());
+      return;
+    }
+    // Without a valid parent a new trace begins, and tracestate is not ours to forward.
+    headers.Remove(HeaderId::kTracestate);
+    c.traceparent = "00-";
+    AppendHex(&c.traceparent, c.services->random() | 1);
+    AppendHex(&c.traceparent, c.services->random());
+    c.traceparent += '-';
+    AppendHex(&c.traceparent, c.services->random() | 1);
+    c.traceparent += "-00";
+    headers.Set(HeaderId::kTraceparent, c.traceparent);
+  }
+
+  // X-Forwarded-For is believed for as many entries, from the right, as there are trusted hops;
+  // beyond them it is a client's claim and is dropped.
+  void TakeClient(RequestContext& c) const {
+    HeaderMap& headers = c.head.headers;
+    c.client = *c.peer;
+    if (trusted_hops_ > 0) {
+      std::string all;
+      for (const HeaderMap::Field field : headers) {
+        if (field.id != HeaderId::kXForwardedFor) continue;
+        if (!all.empty()) all += ',';
+        all.append(field.value.data(), field.value.size());
+      }
+      size_t end = all.size();
+      std::string kept;
+      for (uint32_t hop = 0; hop < trusted_hops_ && end > 0; ++hop) {
+        const size_t comma = all.rfind(',', end - 1);
+        const size_t begin = comma == std::string::npos ? 0 : comma + 1;
+        absl::string_view entry = absl::StripAsciiWhitespace(
+            absl::string_view(all).substr(begin, end - begin));
+        const auto parsed = ParseForwarded(entry);
+        if (!parsed.ok()) break;
+        c.client = *parsed;
+        end = comma == std::string::npos ? 0 : comma;
+      }
+    } else if (inbound_) {
+      headers.Remove(HeaderId::kXForwardedHost);
+      headers.Remove(HeaderId::kXForwardedProto);
+      headers.Remove(HeaderId::kForwarded);
+      headers.Remove("x-forwarded-port");
+      headers.Remove("x-forwarded-prefix");
+      headers.Remove("x-forwarded-server");
+    }
+    if (!inbound_) return;
+    headers.Set(HeaderId::kXForwardedFor, HostOf(c.client));
+    if (!headers.Get(HeaderId::kXForwardedProto).has_value()) {
+      headers.Set(HeaderId::kXForwardedProto, "http");
+    }
+  }
+
+  static absl::StatusOr<Address> ParseForwarded(absl::string_view entry) {
+    if (absl::StrContains(entry, ":") && !absl::StartsWith(entry, "[")) {
+      if (entry.find(':') != entry.rfind(':')) {
+        return Address::Parse(absl::StrCat("[", entry, "]:0"));
+      }
+      return Address::Parse(entry);
+    }
+    auto with_port = Address::Parse(absl::StrCat(entry, ":0"));
+    if (with_port.ok() && !with_port->is_ip()) {
+      return absl::InvalidArgumentError("not an address");
+    }
+    return with_port;
+  }
+
+  static std::string HostOf(const Address& address) {
+    return address.kind() == Address::Kind::kUnix ? "unix" : address.host();
+  }
+
+  const uint32_t trusted_hops_;
+  const bool inbound_;
+};
+
+}  // namespace
+
+std::unique_ptr<const Filter> MakeIdentifyStep(const ListenerPolicy& listener) {
+  return std::make_unique<IdentifyStep>(listener);
+}
+
+}  // namespace tollgate::proxy

@@ -1,0 +1,258 @@
+#include "proxy/server/server.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/log.h"
+#include "common/base/status.h"
+
+namespace tollgate::proxy {
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Create(Options options, const Clock& clock,
+                                                       Metrics& metrics) {
+  std::unique_ptr<Server> server(new Server(std::move(options), clock));
+  RETURN_IF_ERROR(server->Init(metrics));
+  return server;
+}
+
+Server::Server(Options options, const Clock& clock)
+    : options_(std::move(options)),
+      clock_(clock),
+      resolver_(std::make_unique<Resolver>(clock, Resolver::Options{})),
+      services_{clock_, limits_, clusters_, *resolver_, options_.log, options_.on_unknown_key,
+                [this](std::shared_ptr<const Snapshot> old) {
+                  Enqueue([old = std::move(old)]() mutable { old.reset(); });
+                },
+                [this](const std::string& listener) { ConnectionClosed(listener); }} {}
+
+absl::Status Server::Init(Metrics& metrics) {
+  for (uint32_t i = 0; i < options_.workers; ++i) {
+    ASSIGN_OR_RETURN(std::unique_ptr<Worker> worker,
+                     Worker::Start(services_, i, options_.budget_bytes / options_.workers));
+    metrics.AddWorker(&worker->metrics());
+    workers_.push_back(std::move(worker));
+  }
+  compiler_ = std::thread([this] { RunCompiler(); });
+  return absl::OkStatus();
+}
+
+Server::~Server() {
+  {
+    // Acceptors live on the first worker's loop: they go there, before the loop does.
+    std::lock_guard lock(mutex_);
+    for (auto& [name, listener] : listeners_) {
+      workers_.front()->loop().Post(
+          [acceptor = std::shared_ptr<Acceptor>(std::move(listener.acceptor))]() mutable {
+            acceptor.reset();
+          });
+    }
+  }
+  workers_.clear();
+  {
+    std::lock_guard lock(jobs_mutex_);
+    stopping_ = true;
+  }
+  jobs_wake_.notify_all();
+  if (compiler_.joinable()) compiler_.join();
+}
+
+void Server::Enqueue(std::function<void()> job) {
+  {
+    std::lock_guard lock(jobs_mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  jobs_wake_.notify_one();
+}
+
+void Server::RunCompiler() {
+  for (;;) {
+    std::function<void()> job;
+    {
+      std::unique_lock lock(jobs_mutex_);
+      jobs_wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+      if (jobs_.empty()) return;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+    }
+    job();
+  }
+}
+
+void Server::Adopt(std::shared_ptr<const Policy> policy,
+                   std::function<void(std::vector<ResourceError>)> done) {
+  Enqueue([this, policy = std::move(policy), done = std::move(done)]() mutable {
+    Compile(std::move(policy), std::move(done));
+  });
+}
+
+void Server::Compile(std::shared_ptr<const Policy> policy,
+                     std::function<void(std::vector<ResourceError>)> done) {
+  auto snapshot = Snapshot::Compile(policy, current_.get());
+  if (!snapshot.ok()) {
+    done({{absl::StrCat(kTypePrefix, "Epoch"), "", "INVALID", "",
+           std::string(snapshot.status().message())}});
+    return;
+  }
+  // Sockets first: what cannot be bound refuses the policy while the old one is still whole.
+  std::map<std::string, ListeningSocket> fresh;
+  std::vector<ResourceError> errors;
+  for (const auto& [name, listener] : policy->listeners) {
+    {
+      std::lock_guard lock(mutex_);
+      const auto known = listeners_.find(name);
+      if (known != listeners_.end() && known->second.configured == listener.address) continue;
+    }
+    absl::StatusOr<ListeningSocket> socket = Listen(listener.address);
+    if (socket.ok()) {
+      fresh.emplace(name, *std::move(socket));
+      continue;
+    }
+    errors.push_back({absl::StrCat(kTypePrefix, "Listener"), name,
+                      absl::IsAlreadyExists(socket.status()) ? "ADDRESS_IN_USE" : "CANNOT_LISTEN",
+                      "address", std::string(socket.status().message())});
+  }
+  if (!errors.empty()) {
+    done(std::move(errors));
+    return;
+  }
+  current_ = *snapshot;
+  auto left = std::make_shared<std::atomic<size_t>>(workers_.size());
+  auto sockets = std::make_shared<std::map<std::string, ListeningSocket>>(std::move(fresh));
+  for (const auto& worker : workers_) {
+    worker->Adopt(*snapshot, [this, policy, left, sockets, done] {
+      if (left->fetch_sub(1) > 1) return;
+      // The last worker has it. Only now do new listeners accept and old ones stop.
+      workers_.front()->loop().Post([this, policy, sockets, done] {
+        SyncListeners(*policy, std::move(*sockets));
+        {
+          std::lock_guard lock(mutex_);
+          policy_ = policy;
+        }
+        adopted_.fetch_add(1);
+        done({});
+      });
+    });
+  }
+}
+
+// On the accepting loop.
+void Server::SyncListeners(const Policy& policy, std::map<std::string, ListeningSocket> fresh) {
+  std::lock_guard lock(mutex_);
+  for (auto it = listeners_.begin(); it != listeners_.end();) {
+    const auto wanted = policy.listeners.find(it->first);
+    if (wanted == policy.listeners.end()) {
+      it = listeners_.erase(it);
+      continue;
+    }
+    it->second.max_connections = wanted->second.max_connections;
+    ++it;
+  }
+  for (auto& [name, socket] : fresh) {
+    const ListenerPolicy& wanted = policy.listeners.at(name);
+    BoundListener& listener = listeners_[name];
+    listener.configured = wanted.address;
+    listener.bound = socket.address;
+    listener.direction = wanted.direction;
+    listener.max_connections = wanted.max_connections;
+    if (listener.connections == nullptr) {
+      listener.connections = std::make_shared<std::atomic<uint32_t>>(0);
+    }
+    spdlog::info("listener {} on {}", name, listener.bound.ToString());
+    auto acceptor = Acceptor::Create(workers_.front()->loop(), std::move(socket),
+                                     [this, name = name](AcceptedConnection connection) {
+                                       OnAccept(name, std::move(connection));
+                                     });
+    if (!acceptor.ok()) {
+      spdlog::error("listener {}: {}", name, std::string(acceptor.status().message()));
+      continue;
+    }
+    listener.acceptor = *std::move(acceptor);
+    if (draining_[static_cast<int>(listener.direction)]) listener.acceptor->Stop();
+  }
+}
+
+void Server::OnAccept(const std::string& name, AcceptedConnection connection) {
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = listeners_.find(name);
+    if (found == listeners_.end()) return;
+    BoundListener& listener = found->second;
+    if (listener.connections->fetch_add(1) + 1 >= listener.max_connections) {
+      listener.acceptor->Stop();  // others wait in the backlog until one ends
+    }
+  }
+  const auto least = std::min_element(
+      workers_.begin(), workers_.end(),
+      [](const auto& a, const auto& b) { return a->load() < b->load(); });
+  (*least)->AddConnection(name, std::move(connection));
+}
+
+// Any worker's thread.
+void Server::ConnectionClosed(const std::string& name) {
+  std::lock_guard lock(mutex_);
+  const auto found = listeners_.find(name);
+  if (found == listeners_.end()) return;
+  BoundListener& listener = found->second;
+  if (listener.connections->fetch_sub(1) != listener.max_connections) return;
+  workers_.front()->loop().Post([this, name] {
+    std::lock_guard again(mutex_);
+    const auto still = listeners_.find(name);
+    if (still == listeners_.end() || still->second.acceptor == nullptr) return;
+    if (draining_[static_cast<int>(still->second.direction)]) return;
+    if (const absl::Status status = still->second.acceptor->Resume(); !status.ok()) {
+      spdlog::error("listener {}: {}", name, std::string(status.message()));
+    }
+  });
+}
+
+void Server::Revoke(std::vector<std::string> key_ids, std::function<void()> done) {
+  Enqueue([this, key_ids = std::move(key_ids), done = std::move(done)] {
+    denied_.insert(key_ids.begin(), key_ids.end());
+    const std::vector<std::string> all(denied_.begin(), denied_.end());
+    const auto list = std::make_shared<const DenyList>(++denied_revision_, all);
+    auto left = std::make_shared<std::atomic<size_t>>(workers_.size());
+    for (const auto& worker : workers_) {
+      worker->SetDenied(list, [left, done] {
+        if (left->fetch_sub(1) == 1) done();
+      });
+    }
+  });
+}
+
+std::shared_ptr<const Policy> Server::policy() const {
+  std::lock_guard lock(mutex_);
+  return policy_;
+}
+
+std::map<std::string, Address> Server::bound() const {
+  std::lock_guard lock(mutex_);
+  std::map<std::string, Address> bound;
+  for (const auto& [name, listener] : listeners_) bound.emplace(name, listener.bound);
+  return bound;
+}
+
+void Server::Drain(Direction direction) {
+  workers_.front()->loop().Post([this, direction] {
+    std::lock_guard lock(mutex_);
+    draining_[static_cast<int>(direction)] = true;
+    for (auto& [name, listener] : listeners_) {
+      if (listener.direction == direction && listener.acceptor != nullptr) {
+        listener.acceptor->Stop();
+      }
+    }
+  });
+  for (const auto& worker : workers_) worker->Drain(direction);
+}
+
+uint32_t Server::connections(Direction direction) const {
+  uint32_t sum = 0;
+  for (const auto& worker : workers_) sum += worker->load(direction);
+  return sum;
+}
+
+void Server::CloseAll() {
+  for (const auto& worker : workers_) worker->CloseAll();
+}
+
+}  // namespace tollgate::proxy

@@ -1,0 +1,99 @@
+// The data plane of one process: workers, listening sockets, and the adoption of policies. A policy
+// is compiled on a thread of its own, sockets of new listeners are bound before anything changes, then
+// every worker swaps one pointer; a policy that cannot be applied changes nothing. Made by main.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/policy/policy.h"
+#include "proxy/control/policy_sink.h"
+#include "proxy/net/listener.h"
+#include "proxy/server/worker.h"
+
+namespace tollgate::proxy {
+
+class Server final : public PolicySink {
+ public:
+  struct Options {
+    uint32_t workers = 1;
+    size_t budget_bytes = size_t{256} << 20;  // of buffers, all workers together
+    AccessLogWriter* log = nullptr;           // outlives the server
+    std::function<void(absl::string_view key_id)> on_unknown_key;
+  };
+  static absl::StatusOr<std::unique_ptr<Server>> Create(Options options, const Clock& clock,
+                                                        Metrics& metrics);
+  ~Server() override;
+
+  // PolicySink. Any thread, one Adopt at a time.
+  void Adopt(std::shared_ptr<const Policy> policy,
+             std::function<void(std::vector<ResourceError>)> done) override;
+  void Revoke(std::vector<std::string> key_ids, std::function<void()> done) override;
+
+  // What is being served; null before the first policy. Any thread.
+  std::shared_ptr<const Policy> policy() const;
+  // Where a listener is bound, for tests and readiness; port 0 resolved.
+  std::map<std::string, Address> bound() const;
+  uint64_t adopted() const { return adopted_.load(); }
+  LimitTable& limits() { return limits_; }
+
+  // Accepting ends and connections finish. `outbound` too, or inbound only.
+  void Drain(Direction direction);
+  uint32_t connections(Direction direction) const;
+  void CloseAll();
+
+ private:
+  struct BoundListener {
+    Address configured;
+    Address bound;
+    Direction direction;
+    uint32_t max_connections;
+    std::unique_ptr<Acceptor> acceptor;  // touched on the accepting loop only
+    std::shared_ptr<std::atomic<uint32_t>> connections;
+  };
+  Server(Options options, const Clock& clock);
+  absl::Status Init(Metrics& metrics);
+  void RunCompiler();
+  void Compile(std::shared_ptr<const Policy> policy,
+               std::function<void(std::vector<ResourceError>)> done);
+  void OnAccept(const std::string& listener, AcceptedConnection connection);
+  void ConnectionClosed(const std::string& listener);
+  void SyncListeners(const Policy& policy, std::map<std::string, ListeningSocket> fresh);
+  void Enqueue(std::function<void()> job);
+
+  const Options options_;
+  const Clock& clock_;
+  LimitTable limits_;
+  SharedClusters clusters_;
+  std::unique_ptr<Resolver> resolver_;
+  ProcessServices services_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+
+  // Compiler thread.
+  std::mutex jobs_mutex_;
+  std::condition_variable jobs_wake_;
+  std::deque<std::function<void()>> jobs_;
+  bool stopping_ = false;
+  std::thread compiler_;
+  std::shared_ptr<const Snapshot> current_;  // compiler thread only
+  std::set<std::string> denied_;             // compiler thread only
+  uint64_t denied_revision_ = 0;
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Policy> policy_;              // guarded by mutex_
+  std::map<std::string, BoundListener> listeners_;    // guarded by mutex_
+  bool draining_[2] = {};                             // guarded by mutex_
+  std::atomic<uint64_t> adopted_{0};
+};
+
+}  // namespace tollgate::proxy

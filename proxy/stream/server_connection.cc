@@ -1,0 +1,399 @@
+#include "proxy/stream/server_connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/filter/reply.h"
+
+namespace tollgate::proxy {
+namespace {
+
+constexpr Duration kLingerTime = std::chrono::seconds(1);
+// An idle connection keeps its codec this long, in case the next request is near.
+constexpr Duration kKeepCodec = std::chrono::seconds(1);
+
+}  // namespace
+
+void ListenerState::Update(const ListenerPolicy& policy) {
+  limits.max_header_bytes = policy.max_header_bytes;
+  limits.max_headers = policy.max_headers;
+  header_timeout = policy.header_timeout;
+  idle_timeout = policy.idle_timeout;
+  body_timeout = policy.body_timeout;
+  max_stream_duration = policy.max_stream_duration;
+}
+
+ServerConnection::ServerConnection(WorkerContext& worker, ConnectionOwner& owner,
+                                   std::shared_ptr<const ListenerState> listener,
+                                   const Address& peer, std::unique_ptr<Transport> transport)
+    : worker_(worker),
+      owner_(owner),
+      listener_(std::move(listener)),
+      peer_(peer),
+      transport_(std::move(transport)),
+      out_(worker.buffers),
+      in_(worker.buffers),
+      work_([this] { AfterWork(); }),
+      timer_([this] { OnTimer(); }) {}
+
+ServerConnection::~ServerConnection() {
+  if (state_ != State::kClosed) worker_.loop.Unwatch(transport_->fd(), this);
+}
+
+void ServerConnection::Start() {
+  worker_.metrics.downstream_connections.Add(1);
+  since_ = head_since_ = worker_.loop.now();
+  in_head_ = true;  // the first request has the header timeout, not the idle one
+  if (!worker_.loop.Watch(transport_->fd(), this).ok()) {
+    Close();
+    return;
+  }
+  UpdateTimer();
+}
+
+void ServerConnection::OnIo(IoEvents events) {
+  if (events.writable && !out_.empty()) worker_.loop.Defer(work_);
+  if (!events.readable && !events.hangup) return;
+  hangup_ = hangup_ || events.hangup;  // no further edge will come: read to the end
+  if (state_ == State::kLingering) {
+    LingerRead();
+  } else {
+    ReadLoop();
+  }
+}
+
+// Reads and feeds until the socket is drained or the codec wants no more for now.
+void ServerConnection::ReadLoop() {
+  if (reading_ || state_ != State::kOpen) return;
+  reading_ = true;
+  want_read_ = true;
+  char* const scratch = worker_.upstream.scratch;
+  const size_t scratch_size = worker_.upstream.scratch_size;
+  while (state_ == State::kOpen) {
+    if (!in_.empty()) {
+      size_t consumed = 0;
+      if (!Feed(in_.view(), &consumed)) break;
+      in_.Consume(consumed);
+      if (!in_.empty()) break;
+      if (!want_read_) break;
+    }
+    if (eof_) break;
+    const IoResult got = transport_->Read(scratch, scratch_size);
+    if (got.kind == IoResult::Kind::kWouldBlock) {
+      want_read_ = false;
+      break;
+    }
+    if (got.kind == IoResult::Kind::kEof) {
+      eof_ = true;
+      want_read_ = false;
+      OnEof();
+      break;
+    }
+    if (got.kind == IoResult::Kind::kError) {
+      reading_ = false;
+      CloseNow("client_reset");
+      return;
+    }
+    since_ = worker_.loop.now();
+    const absl::string_view bytes(scratch, got.bytes);
+    size_t consumed = 0;
+    if (!Feed(bytes, &consumed)) break;
+    if (consumed < bytes.size()) in_.Append(bytes.substr(consumed));
+    if (!hangup_ && transport_->drained_by(scratch_size, got.bytes)) {
+      want_read_ = false;
+      if (in_.empty()) break;
+    }
+    if (!in_.empty()) break;
+  }
+  reading_ = false;
+  if (state_ == State::kOpen) worker_.loop.Defer(work_);
+}
+
+bool ServerConnection::Feed(absl::string_view bytes, size_t* consumed) {
+  if (codec_ == nullptr) codec_ = listener_->make_codec(*this, listener_->limits);
+  const FeedResult fed = codec_->Feed(bytes);
+  *consumed = fed.consumed;
+  if (fed.failed) {
+    OnFailed(fed);
+    return false;
+  }
+  const bool in_head = codec_->in_head();
+  if (in_head && !in_head_) head_since_ = worker_.loop.now();
+  in_head_ = in_head;
+  return state_ == State::kOpen;
+}
+
+// The client broke the protocol or a limit. Whatever it was doing ends here.
+void ServerConnection::OnFailed(const FeedResult& fed) {
+  linger_ = true;
+  in_.Clear();
+  if (Stream* stream = Find(fed.stream)) {
+    stream->OnProtocolError(fed.error);
+    return;
+  }
+  worker_.metrics.Refused(listener_->name, fed.error.reason);
+  // No head was complete: there is no stream to answer from. (After a response that was already
+  // sent, the codec ignores this and only closes.)
+  const LocalReply reply{.status = fed.error.status,
+                         .reason = fed.error.reason,
+                         .detail = "The request is not valid HTTP."};
+  const std::string body = ProblemJson(reply, "");
+  ResponseHead head;
+  head.status = reply.status;
+  head.body = {BodySize::Kind::kLength, body.size()};
+  head.headers.Add(HeaderId::kContentType, "application/problem+json");
+  codec_->EncodeHead(fed.stream, head, /*end=*/false, out_);
+  codec_->EncodeData(fed.stream, body, /*end=*/true, out_);
+  out_.Settle();
+  AccessRecord record;
+  record.time = worker_.loop.clock().Wall();
+  record.listener = listener_->name;
+  record.client = &peer_;
+  record.status = reply.status;
+  record.step = "framing";
+  record.reason = reply.reason;
+  record.bytes_out = body.size();
+  worker_.log.Write(record);
+  worker_.loop.Defer(work_);
+}
+
+void ServerConnection::OnEof() {
+  if (codec_ == nullptr) return;
+  const FeedResult fed = codec_->FeedEof();
+  if (fed.failed) OnFailed(fed);
+}
+
+// --- Codec events.
+
+void ServerConnection::OnRequestHead(StreamId id, RequestHead& head, bool end) {
+  streams_.push_back(worker_.TakeStream());
+  streams_.back()->Begin(*this, id, head, end);
+}
+
+void ServerConnection::OnRequestData(StreamId id, absl::string_view data, bool end) {
+  if (Stream* stream = Find(id)) stream->OnData(data, end);
+}
+
+void ServerConnection::OnRequestTrailers(StreamId id, HeaderMap& trailers) {
+  if (Stream* stream = Find(id)) stream->OnTrailers(trailers);
+}
+
+void ServerConnection::OnRequestReset(StreamId id, ResetReason) {
+  if (Stream* stream = Find(id)) stream->OnClientGone("client_reset");
+}
+
+Stream* ServerConnection::Find(StreamId id) {
+  for (const auto& stream : streams_) {
+    if (stream->id() == id) return stream.get();
+  }
+  return nullptr;
+}
+
+// --- For streams.
+
+void ServerConnection::SendInformational(StreamId id, int status) {
+  codec_->EncodeInformational(id, status, out_);
+  Wrote(0);
+}
+
+void ServerConnection::SendHead(StreamId id, const ResponseHead& head, bool end) {
+  codec_->EncodeHead(id, head, end, out_);
+  Wrote(0);
+}
+
+void ServerConnection::SendData(StreamId id, absl::string_view data, bool end) {
+  codec_->EncodeData(id, data, end, out_);
+  Wrote(data.size());
+}
+
+void ServerConnection::SendTrailers(StreamId id, const HeaderMap& trailers) {
+  codec_->EncodeTrailers(id, trailers, out_);
+  Wrote(0);
+}
+
+// Large data goes straight from where it was read into the socket. An error is not acted on here,
+// inside of a stream's call: the deferred flush meets it again.
+void ServerConnection::Wrote(size_t added) {
+  if (added >= kWriteThrough) {
+    out_.Flush(*transport_);
+    since_ = worker_.loop.now();
+  }
+  out_.Settle();
+  if (!writable()) above_high_ = true;
+  worker_.loop.Defer(work_);
+}
+
+void ServerConnection::Resume(StreamId id) {
+  codec_->Resume(id);
+  worker_.loop.Defer(work_);
+}
+
+void ServerConnection::Abort(StreamId id) {
+  codec_->Reset(id, ResetReason::kInternal, out_);
+  worker_.loop.Defer(work_);
+}
+
+void ServerConnection::CloseAfter(StreamId) { codec_->GoAway(out_); }
+
+void ServerConnection::StreamEnded(Stream& stream) {
+  const auto found = std::find_if(streams_.begin(), streams_.end(),
+                                  [&](const auto& s) { return s.get() == &stream; });
+  if (!stream.request_complete()) linger_ = true;
+  worker_.Recycle(std::move(*found));
+  streams_.erase(found);
+  if (state_ == State::kOpen) worker_.loop.Defer(work_);
+}
+
+// --- Writing, and what follows.
+
+void ServerConnection::Flush() {
+  if (out_.empty()) return;
+  const size_t before = out_.size();
+  const IoResult result = out_.Flush(*transport_);
+  if (result.kind == IoResult::Kind::kError) {
+    CloseNow("client_reset");
+    return;
+  }
+  if (out_.size() < before) since_ = worker_.loop.now();
+  if (above_high_ && out_.size() < kLowWatermark) {
+    above_high_ = false;
+    std::vector<StreamId> ids;
+    for (const auto& stream : streams_) ids.push_back(stream->id());
+    for (StreamId id : ids) {
+      if (Stream* stream = Find(id)) stream->OnDrained();
+    }
+  }
+}
+
+void ServerConnection::AfterWork() {
+  if (state_ != State::kOpen) {
+    if (state_ == State::kLingering) Flush();
+    return;
+  }
+  Flush();
+  if (state_ != State::kOpen) return;
+  const bool closing = codec_ != nullptr && codec_->closing();
+  if (streams_.empty() && (closing || eof_ || (draining_ && (!codec_ || codec_->idle())))) {
+    if (!out_.empty()) {
+      UpdateTimer();
+      return;
+    }
+    // Pipelined requests behind one that closes are not served; that is what closing says.
+    if (linger_ || !in_.empty()) {
+      Linger();
+    } else {
+      Close();
+    }
+    return;
+  }
+  if (!closing && (want_read_ || !in_.empty()) && MayRead()) {
+    ReadLoop();
+    return;
+  }
+  UpdateTimer();
+}
+
+// Whether feeding could get on: what is held was not consumed because a stream is paused, or (in
+// HTTP/1) because a response is due.
+bool ServerConnection::MayRead() const {
+  if (streams_.empty()) return true;
+  if (codec_->max_streams() > 1) return in_.empty() || !streams_.front()->request_paused();
+  const Stream& stream = *streams_.front();
+  return !stream.request_paused() && (!stream.request_complete() || in_.empty());
+}
+
+void ServerConnection::Linger() {
+  state_ = State::kLingering;
+  in_.Clear();
+  codec_.reset();
+  transport_->ShutdownWrite();
+  since_ = worker_.loop.now();
+  worker_.loop.ArmAfter(timer_, kLingerTime);
+  LingerRead();
+}
+
+// Takes in, and drops, what the client is still sending, so that the answer is not lost in a reset.
+void ServerConnection::LingerRead() {
+  while (!eof_ && lingered_ < kLingerBytes) {
+    const IoResult got = transport_->Read(worker_.upstream.scratch, worker_.upstream.scratch_size);
+    if (got.kind == IoResult::Kind::kWouldBlock) return;
+    if (got.kind != IoResult::Kind::kOk) break;
+    lingered_ += got.bytes;
+  }
+  Close();
+}
+
+void ServerConnection::Drain() {
+  draining_ = true;
+  if (state_ != State::kOpen) return;
+  if (codec_ != nullptr) codec_->GoAway(out_);
+  worker_.loop.Defer(work_);
+}
+
+void ServerConnection::CloseNow(const char* reason) {
+  if (state_ == State::kClosed) return;
+  state_ = State::kClosed;  // streams that end now must not write
+  worker_.loop.Unwatch(transport_->fd(), this);
+  while (!streams_.empty()) streams_.back()->OnClientGone(reason);
+  timer_.Cancel();
+  worker_.metrics.downstream_connections.Add(-1);
+  owner_.OnConnectionClosed(*this);
+}
+
+void ServerConnection::Close() { CloseNow("closed"); }
+
+// --- Time. One timer, armed late: progress only moves `since_`, and when the timer fires it looks
+// whether that was long ago.
+
+MonoTime ServerConnection::Deadline() const {
+  if (state_ == State::kLingering) return since_ + kLingerTime;
+  if (!out_.empty()) return since_ + listener_->body_timeout;
+  for (const auto& stream : streams_) {
+    if (!stream->request_complete() && !stream->request_paused()) {
+      return since_ + listener_->body_timeout;
+    }
+  }
+  if (!streams_.empty()) return kNever;  // the stream has its own deadline
+  if (in_head_) return head_since_ + listener_->header_timeout;
+  return since_ + (codec_ != nullptr ? std::min(kKeepCodec, listener_->idle_timeout)
+                                     : listener_->idle_timeout);
+}
+
+void ServerConnection::UpdateTimer() {
+  const MonoTime deadline = Deadline();
+  if (deadline == kNever || (timer_.armed() && timer_.deadline() <= deadline)) return;
+  worker_.loop.Arm(timer_, deadline);
+}
+
+void ServerConnection::OnTimer() {
+  const MonoTime deadline = Deadline();
+  if (deadline == kNever) return;  // armed again when the stream ends
+  if (deadline > worker_.loop.now()) {
+    worker_.loop.Arm(timer_, deadline);
+    return;
+  }
+  if (state_ == State::kLingering) {
+    Close();
+  } else if (!out_.empty()) {
+    worker_.metrics.Refused(listener_->name, "write_timeout");
+    CloseNow("write_timeout");
+  } else if (!streams_.empty()) {
+    for (const auto& stream : streams_) {
+      if (stream->request_complete() || stream->request_paused()) continue;
+      linger_ = true;
+      stream->OnBodyTimeout();
+      return;
+    }
+  } else if (in_head_) {
+    // Slow or silent: no answer is owed to half a head.
+    if (codec_ != nullptr) worker_.metrics.Refused(listener_->name, "header_timeout");
+    Close();
+  } else if (codec_ != nullptr && worker_.loop.now() < since_ + listener_->idle_timeout) {
+    codec_.reset();
+    UpdateTimer();
+  } else {
+    Close();
+  }
+}
+
+}  // namespace tollgate::proxy

@@ -1,0 +1,151 @@
+// One client connection: transport, codec and its streams by id. An idle HTTP/1 connection holds no
+// buffer and no codec. Owned by its worker's list; worker thread only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "common/base/address.h"
+#include "proxy/event/loop.h"
+#include "proxy/http/codec.h"
+#include "proxy/net/transport.h"
+#include "proxy/net/write_queue.h"
+#include "proxy/stream/stream.h"
+#include "proxy/stream/worker_context.h"
+
+namespace tollgate::proxy {
+
+using ServerCodecFactory =
+    std::unique_ptr<ServerCodec> (*)(ServerCodecEvents& events, const CodecLimits& limits);
+
+// What a connection keeps of the listener that accepted it: shared by its connections of one worker,
+// outlives pushes. Worker thread only.
+class ListenerState {
+ public:
+  explicit ListenerState(const ListenerPolicy& policy,
+                         ServerCodecFactory codec = &MakeHttp1ServerCodec)
+      : name(policy.name), direction(policy.direction), make_codec(codec) {
+    Update(policy);
+  }
+  // A newer snapshot has it.
+  void Update(const ListenerPolicy& policy);
+  // What `snapshot` says of it; null when it is gone. Remembers the last answer.
+  const CompiledListener* In(const Snapshot& snapshot) const {
+    if (&snapshot != seen_) {
+      seen_ = &snapshot;
+      found_ = snapshot.FindListener(name);
+    }
+    return found_;
+  }
+
+  const std::string name;
+  const Direction direction;
+  const ServerCodecFactory make_codec;
+  CodecLimits limits;
+  Duration header_timeout{}, idle_timeout{}, body_timeout{}, max_stream_duration{};
+
+ private:
+  mutable const Snapshot* seen_ = nullptr;
+  mutable const CompiledListener* found_ = nullptr;
+};
+
+// Who keeps connections.
+class ConnectionOwner {
+ public:
+  // The connection is over: take it out of the list and hand it to WorkerContext::Bury.
+  virtual void OnConnectionClosed(ServerConnection& connection) = 0;
+
+ protected:
+  ~ConnectionOwner() = default;
+};
+
+class ServerConnection final : private IoHandler, private ServerCodecEvents {
+ public:
+  ServerConnection(WorkerContext& worker, ConnectionOwner& owner,
+                   std::shared_ptr<const ListenerState> listener, const Address& peer,
+                   std::unique_ptr<Transport> transport);
+  ~ServerConnection();
+  ServerConnection(const ServerConnection&) = delete;
+  ServerConnection& operator=(const ServerConnection&) = delete;
+
+  // Registers with the loop and reads what is there.
+  void Start();
+  const ListenerState& listener() const { return *listener_; }
+  const Address& peer() const { return peer_; }
+  // No new requests; closes when what runs is finished (at once when idle).
+  void Drain();
+  void CloseNow(const char* reason);
+
+  // For streams.
+  void SendInformational(StreamId id, int status);
+  void SendHead(StreamId id, const ResponseHead& head, bool end);
+  void SendData(StreamId id, absl::string_view data, bool end);
+  void SendTrailers(StreamId id, const HeaderMap& trailers);
+  bool writable() const { return out_.size() < kHighWatermark; }
+  void Pause(StreamId id) { codec_->Pause(id); }
+  void Resume(StreamId id);
+  // Gives the response up in the middle.
+  void Abort(StreamId id);
+  // After this response the connection ends.
+  void CloseAfter(StreamId id);
+  // The stream is over; the connection gives it back to the worker.
+  void StreamEnded(Stream& stream);
+
+ private:
+  static constexpr size_t kHighWatermark = 256 << 10;
+  static constexpr size_t kLowWatermark = 64 << 10;
+  static constexpr size_t kWriteThrough = 4 << 10;
+  static constexpr size_t kLingerBytes = 1 << 20;
+  enum class State : uint8_t { kOpen, kLingering, kClosed };
+
+  void OnIo(IoEvents events) override;
+  void OnRequestHead(StreamId id, RequestHead& head, bool end) override;
+  void OnRequestData(StreamId id, absl::string_view data, bool end) override;
+  void OnRequestTrailers(StreamId id, HeaderMap& trailers) override;
+  void OnRequestReset(StreamId id, ResetReason reason) override;
+
+  void ReadLoop();
+  bool Feed(absl::string_view bytes, size_t* consumed);
+  void OnFailed(const FeedResult& fed);
+  void OnEof();
+  void Flush();
+  void Wrote(size_t added);
+  void AfterWork();
+  bool MayRead() const;
+  void Linger();
+  void LingerRead();
+  void Close();
+  void UpdateTimer();
+  MonoTime Deadline() const;
+  void OnTimer();
+  Stream* Find(StreamId id);
+
+  WorkerContext& worker_;
+  ConnectionOwner& owner_;
+  std::shared_ptr<const ListenerState> listener_;
+  Address peer_;
+  std::unique_ptr<Transport> transport_;
+  std::unique_ptr<ServerCodec> codec_;  // null while idle
+  WriteQueue out_;
+  Buffer in_;
+  Deferred work_;  // flush, then read on, then close if it is time
+  Timer timer_;
+  std::vector<std::unique_ptr<Stream>> streams_;
+  MonoTime since_{};  // last progress of what the timer watches
+  MonoTime head_since_{};
+  size_t lingered_ = 0;
+  bool linger_ = false;  // something of the client's may be unread: closing at once would reset
+  bool in_head_ = false;
+  State state_ = State::kOpen;
+  bool reading_ = false;
+  bool want_read_ = false;
+  bool eof_ = false;
+  bool draining_ = false;
+  bool hangup_ = false;
+  bool above_high_ = false;
+};
+
+}  // namespace tollgate::proxy

@@ -1,0 +1,203 @@
+#include "proxy/upstream/cluster.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tollgate::proxy {
+
+ClusterShared::ClusterShared(const UpstreamPolicy& policy)
+    : max_connections_(policy.max_connections), max_pending_(policy.max_pending) {
+  Update(policy);
+}
+
+void ClusterShared::Update(const UpstreamPolicy& policy) {
+  max_connections_.store(policy.max_connections, std::memory_order_relaxed);
+  max_pending_.store(policy.max_pending, std::memory_order_relaxed);
+  retry_budget_.Update(policy.retry_budget);
+}
+
+namespace {
+
+bool AcquireBelow(std::atomic<uint32_t>& count, const std::atomic<uint32_t>& max) {
+  if (count.fetch_add(1, std::memory_order_relaxed) < max.load(std::memory_order_relaxed)) {
+    return true;
+  }
+  count.fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
+}  // namespace
+
+bool ClusterShared::AcquireConnection() { return AcquireBelow(connections_, max_connections_); }
+bool ClusterShared::AcquirePending() { return AcquireBelow(pending_, max_pending_); }
+
+std::shared_ptr<ClusterShared> SharedClusters::Get(const UpstreamPolicy& policy) {
+  absl::MutexLock lock(&mutex_);
+  std::weak_ptr<ClusterShared>& known = by_name_[policy.name];
+  if (auto shared = known.lock()) {
+    shared->Update(policy);
+    return shared;
+  }
+  auto made = std::make_shared<ClusterShared>(policy);
+  known = made;
+  return made;
+}
+
+Cluster::Cluster(UpstreamContext& context, const UpstreamPolicy& policy,
+                 std::shared_ptr<ClusterShared> shared)
+    : context_(context),
+      policy_(policy),
+      shared_(std::move(shared)),
+      balancer_(MakeBalancer(policy.balance)) {
+  SyncNames();
+  SetEndpoints();
+}
+
+Cluster::~Cluster() = default;
+
+void Cluster::Update(const UpstreamPolicy& policy) {
+  if (policy == policy_) return;
+  if (policy.balance != policy_.balance) balancer_ = MakeBalancer(policy.balance);
+  policy_ = policy;
+  SyncNames();
+  SetEndpoints();
+}
+
+// Subscribes to the host names among the endpoints, and to no others.
+void Cluster::SyncNames() {
+  std::map<Address, Name> names;
+  for (const EndpointPolicy& endpoint : policy_.endpoints) {
+    if (endpoint.address.kind() != Address::Kind::kName || context_.resolver == nullptr) continue;
+    const Address& name = endpoint.address;
+    if (const auto known = names_.find(name); known != names_.end()) {
+      names.insert(names_.extract(known));
+      continue;
+    }
+    names[name].subscription = context_.resolver->Subscribe(
+        context_.loop, name, [this, name](const absl::StatusOr<Resolver::Addresses>& answer) {
+          const auto found = names_.find(name);
+          // An error comes only before the first answer: there is no endpoint yet.
+          if (found == names_.end() || !answer.ok()) return;
+          found->second.addresses = *answer;
+          SetEndpoints();
+        });
+  }
+  names_ = std::move(names);
+}
+
+// Keeps the pool of each address that stays, with what it knows; the others drain.
+void Cluster::SetEndpoints() {
+  std::vector<std::pair<Address, uint32_t>> wanted;
+  const auto want = [&](const Address& address, uint32_t weight) {
+    for (const auto& [known, w] : wanted) {
+      if (known == address) return;
+    }
+    wanted.emplace_back(address, weight);
+  };
+  for (const EndpointPolicy& endpoint : policy_.endpoints) {
+    if (endpoint.address.kind() != Address::Kind::kName) {
+      want(endpoint.address, endpoint.weight);
+    } else if (const auto name = names_.find(endpoint.address); name != names_.end()) {
+      for (const Address& address : name->second.addresses) want(address, endpoint.weight);
+    }
+  }
+  std::vector<Address> members;
+  for (const auto& [address, weight] : wanted) members.push_back(address);
+  shared_->outliers().Update(policy_.outlier_detection, members);
+
+  std::vector<std::unique_ptr<EndpointPool>> before = std::move(endpoints_);
+  endpoints_.clear();
+  slots_.clear();
+  for (const auto& [address, weight] : wanted) {
+    const auto known = std::find_if(before.begin(), before.end(), [&a = address](const auto& pool) {
+      return pool != nullptr && pool->address() == a;
+    });
+    endpoints_.push_back(known != before.end()
+                             ? std::move(*known)
+                             : std::make_unique<EndpointPool>(*this, context_, address));
+    EndpointPool& pool = *endpoints_.back();
+    pool.health_ = shared_->outliers().Find(address);
+    slots_.push_back({&pool.stats_, pool.health_.get(), weight});
+  }
+  for (auto& pool : before) {
+    if (pool == nullptr) continue;
+    leaving_.push_back(std::move(pool));
+    leaving_.back()->Drain();
+  }
+  EndpointLeft();
+}
+
+EndpointPool* Cluster::Pick(const Attempt::Avoid& avoid) {
+  uint32_t excluded[8];
+  size_t count = 0;
+  if (!avoid.tried.empty()) {
+    for (uint32_t i = 0; i < endpoints_.size() && count < std::size(excluded); ++i) {
+      if (absl::c_linear_search(avoid.tried, endpoints_[i].get())) excluded[count++] = i;
+    }
+  }
+  PickContext context{context_.loop.now(), context_.random, absl::MakeConstSpan(excluded, count)};
+  std::optional<uint32_t> picked = balancer_->Pick(slots_, context);
+  if (!picked && count > 0 && !avoid.strictly) {
+    context.exclude = {};
+    picked = balancer_->Pick(slots_, context);
+  }
+  return picked ? endpoints_[*picked].get() : nullptr;
+}
+
+void Cluster::Drain() {
+  names_.clear();
+  for (auto& pool : endpoints_) {
+    pool->Drain();
+    leaving_.push_back(std::move(pool));
+  }
+  endpoints_.clear();
+  slots_.clear();
+  EndpointLeft();
+}
+
+void Cluster::EndpointLeft() {
+  std::erase_if(leaving_, [](const auto& pool) { return pool->drained(); });
+}
+
+bool Cluster::drained() const {
+  return endpoints_.empty() && users_ == 0 &&
+         std::all_of(leaving_.begin(), leaving_.end(), [](const auto& p) { return p->drained(); });
+}
+
+void ClusterSet::Update(const std::map<std::string, UpstreamPolicy>& upstreams) {
+  std::erase_if(leaving_, [](const auto& cluster) { return cluster->drained(); });
+  for (auto it = clusters_.begin(); it != clusters_.end();) {
+    const auto found = upstreams.find(it->first);
+    // Another protocol is another meaning: the old pool drains, a new one is made.
+    if (found == upstreams.end() || found->second.protocol != it->second->policy().protocol) {
+      it->second->Drain();
+      leaving_.push_back(std::move(it->second));
+      clusters_.erase(it++);
+    } else {
+      it->second->Update(found->second);
+      shared_.Get(found->second);
+      ++it;
+    }
+  }
+  for (const auto& [name, policy] : upstreams) {
+    std::unique_ptr<Cluster>& cluster = clusters_[name];
+    if (cluster == nullptr) {
+      cluster = std::make_unique<Cluster>(context_, policy, shared_.Get(policy));
+    }
+  }
+}
+
+Cluster* ClusterSet::Find(absl::string_view name) {
+  const auto found = clusters_.find(name);
+  return found == clusters_.end() ? nullptr : found->second.get();
+}
+
+void ClusterSet::DrainAll() {
+  for (auto& [name, cluster] : clusters_) {
+    cluster->Drain();
+    leaving_.push_back(std::move(cluster));
+  }
+  clusters_.clear();
+}
+
+}  // namespace tollgate::proxy
