@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -109,14 +110,27 @@ class Releases {
   absl::StatusOr<Collected> Collect(const Retention& retention);
 
  private:
+  struct Base;  // what a publish stands on
   absl::StatusOr<PublishResult> PublishRetrying(const PublishRequest& request,
                                                 uint64_t rollback_of);
-  absl::StatusOr<PublishResult> PublishOnce(const PublishRequest& request, uint64_t rollback_of);
+  // Nothing when somebody else was faster.
+  absl::StatusOr<std::optional<PublishResult>> PublishOnce(const PublishRequest& request,
+                                                           uint64_t rollback_of);
+  absl::StatusOr<Base> ReadBase(const std::string& environment);
+  absl::Status WriteContent(const std::string& environment, const DocumentSet& known,
+                            const DocumentSet& documents, const std::string& digest,
+                            uint32_t* chunks);
+  absl::StatusOr<std::optional<ReleaseInfo>> ReadInfo(const std::string& environment,
+                                                      uint64_t number);
+  // Nothing when a publish came between: look again.
+  absl::StatusOr<std::optional<Collected>> CollectOnce(const std::string& environment,
+                                                       uint64_t keep);
 
   RevStore& store_;
   const Clock& clock_;
   const ValidateDocuments validate_;
   std::mutex publishing_;  // writers of this process queue here; the compare-and-set guards others
+  std::map<std::string, DocumentSet> heads_;  // of each environment, as last seen, to read less
 };
 
 }  // namespace tollgate::control
