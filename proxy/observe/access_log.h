@@ -3,7 +3,10 @@
 // counted. The path template is logged, never the raw path, query or a header (rules.md section 5).
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -21,42 +24,56 @@ struct AccessRecord {
   absl::string_view request_id;
   absl::string_view traceparent;
   const Address* client = nullptr;
-  absl::string_view consumer;       // "": anonymous
-  absl::string_view key_id;         // public half of an API key
+  absl::string_view consumer;  // "": anonymous
+  absl::string_view key_id;    // public half of an API key
   absl::string_view api;
   absl::string_view version;
   absl::string_view route;          // name
   absl::string_view path_template;  // "/payments/{id}"
   absl::string_view method;
-  int status = 0;                   // 0: the client went before there was an answer
-  absl::string_view step;           // the step that refused
-  absl::string_view reason;         // its word, or why the upstream failed
-  absl::string_view upstream;       // name
-  absl::string_view endpoint;       // address of the last attempt
+  int status = 0;              // 0: the client went before there was an answer
+  absl::string_view step;      // the step that refused
+  absl::string_view reason;    // its word, or why the upstream failed
+  absl::string_view upstream;  // name
+  absl::string_view endpoint;  // address of the last attempt
   uint32_t attempts = 0;
-  absl::string_view retries;        // why each further attempt was allowed, comma separated
-  uint64_t bytes_in = 0;            // request body
-  uint64_t bytes_out = 0;           // response body
-  Duration duration{};              // head complete to response handed over
-  Duration upstream_duration{};     // last attempt: start to response head
+  absl::string_view retries;     // why each further attempt was allowed, comma separated
+  uint64_t bytes_in = 0;         // request body
+  uint64_t bytes_out = 0;        // response body
+  Duration duration{};           // head complete to response handed over
+  Duration upstream_duration{};  // last attempt: start to response head
   absl::string_view release;
 };
 
 // The process's log file and its writer thread. Thread-safe.
 class AccessLogWriter {
  public:
-  // "-" is standard output, "" no log, else a path that is appended to (created 0640). Errors: the
-  // file cannot be opened.
-  static absl::StatusOr<std::unique_ptr<AccessLogWriter>> Open(const std::string& path);
+  struct Options {
+    size_t queue_bytes = size_t{8} << 20;  // lines wait here for the disk; beyond: dropped
+    // write(2), for tests: bytes written, or -1 and errno.
+    std::function<ssize_t(int fd, const char* data, size_t size)> write;
+  };
+  // "-" is standard output, "" no log (null is returned), else a path that is appended to (created
+  // 0640). Errors: the file cannot be opened.
+  static absl::StatusOr<std::unique_ptr<AccessLogWriter>> Open(const std::string& path,
+                                                               Options options);
+  static absl::StatusOr<std::unique_ptr<AccessLogWriter>> Open(const std::string& path) {
+    return Open(path, Options());
+  }
+  // Writes what is queued, or gives up after a second without progress.
   virtual ~AccessLogWriter() = default;
 
-  // Takes whole lines; false: the queue is full, they are dropped (and counted here).
+  // Takes whole lines; false: the queue is full, they are dropped (and counted here). `lines` is
+  // left empty, perhaps with the memory of an earlier batch.
   virtual bool Submit(std::string&& lines, uint32_t count) = 0;
-  // SIGHUP: the path is opened anew; on failure the old file goes on and the error is returned.
+  // SIGHUP: the path is opened anew, and what is queued goes there; on failure the old file goes on
+  // and the error is returned.
   virtual absl::Status Reopen() = 0;
-  // Waits until everything submitted is written (or dropped).
+  // Waits until everything submitted is written (or dropped): then written() + dropped() is what
+  // was submitted. Takes about a second at most when nobody reads the pipe that we write.
   virtual void Flush() = 0;
-  virtual uint64_t written() const = 0;  // lines
+  // Lines. A line is written when its last byte is.
+  virtual uint64_t written() const = 0;
   virtual uint64_t dropped() const = 0;
 };
 
@@ -75,7 +92,8 @@ class AccessLog {
   uint32_t count_ = 0;
 };
 
-// Appends the line of one record, newline included. For tests too.
+// Appends the line of one record, newline included. Text is escaped and bounded, empty text is left
+// out; times are integers of microseconds.
 void FormatAccessRecord(const AccessRecord& record, std::string* out);
 
 }  // namespace tollgate::proxy

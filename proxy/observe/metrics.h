@@ -7,11 +7,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "proxy/observe/access_log.h"
 
 namespace tollgate::proxy {
@@ -32,17 +32,17 @@ class WorkerMetrics {
   // Single writer: relaxed atomics, no read-modify-write.
   struct Gauge {
     std::atomic<int64_t> value{0};
-    void Add(int64_t n) { value.store(value.load(std::memory_order_relaxed) + n,
-                                      std::memory_order_relaxed); }
+    void Add(int64_t n) {
+      value.store(value.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
   };
   Gauge downstream_connections;
   Gauge active_streams;
   Gauge buffer_bytes;
 
-  struct Impl;
-  Impl& impl() { return *impl_; }
-
  private:
+  friend class Metrics;
+  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
@@ -50,10 +50,14 @@ class WorkerMetrics {
 // Thread-safe.
 class Metrics {
  public:
-  void AddWorker(WorkerMetrics* worker);
+  // `worker` outlives the last scrape.
+  void AddWorker(const WorkerMetrics* worker);
   // `read` is called by a scrape, on its thread: name without the "tollgate_" prefix, help, value.
+  // It must not block, nor call into this object. The same name again replaces the first.
   void AddGauge(std::string name, std::string help, std::function<double()> read);
   void AddCounter(std::string name, std::string help, std::function<double()> read);
+  // Lines written and dropped. `log` outlives the last scrape.
+  void AddAccessLog(const AccessLogWriter* log);
   // The whole exposition.
   std::string Scrape() const;
   // Totals for the agent's Usage report.
@@ -69,9 +73,9 @@ class Metrics {
     std::string name, help, type;
     std::function<double()> read;
   };
-  mutable absl::Mutex mutex_;
-  std::vector<WorkerMetrics*> workers_ ABSL_GUARDED_BY(mutex_);
-  std::vector<Callback> callbacks_ ABSL_GUARDED_BY(mutex_);
+  mutable std::mutex mutex_;
+  std::vector<const WorkerMetrics*> workers_;  // guarded by mutex_
+  std::vector<Callback> callbacks_;            // guarded by mutex_
 };
 
 }  // namespace tollgate::proxy
