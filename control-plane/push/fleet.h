@@ -2,14 +2,12 @@
 // servers, read by the admin API. Thread-safe; callbacks come without its lock held.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
 #include <mutex>
-#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -72,8 +70,9 @@ class Fleet {
   void Acknowledged(const NodeInfo& node, uint64_t session, const CutIdentity& cut);
   void Refused(const NodeInfo& node, uint64_t session, const CutIdentity& cut,
                std::vector<ResourceError> errors);
-  // There is nothing to offer to it (unknown service, ...), or it refused a revocation.
-  void Failed(const NodeInfo& node, uint64_t session, ResourceError error);
+  // There is nothing to offer to it: an unknown service, a schema that it does not understand.
+  void Unservable(const NodeInfo& node, uint64_t session, ResourceError error);
+  void RevocationRefused(const NodeInfo& node, uint64_t session, std::vector<ResourceError> errors);
 
   // Writers (agent). Unknown sidecars are ignored: the ADS stream introduces them.
   void Hello(absl::string_view environment, const agent::v1::Hello& hello);
@@ -87,15 +86,18 @@ class Fleet {
     uint64_t session = 0;
     bool unservable = false;
   };
+  static constexpr size_t kMaxUnknownKeys = 32;
+  static constexpr size_t kMaxErrors = 64;
   struct Waiter {
     std::string environment;
     uint64_t release;
     std::function<void()> settled;
   };
-  Entry* Find(const NodeInfo& node, uint64_t session);
+  // Runs `change` on the entry, if this is its newest session, then calls the waiters that it
+  // settled.
+  void Update(const NodeInfo& node, uint64_t session, const std::function<void(Entry&)>& change);
   bool Settled(absl::string_view environment, uint64_t release) const;
   std::vector<std::function<void()>> TakeSettled();
-  void Forget();
 
   const Clock* const clock_;
   const Duration keep_;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/policy/from_proto.h"
 #include "control-plane/push/resource_set.h"
 #include "control-plane/push/source.h"
 #include "envoy/service/discovery/v3/discovery.pb.h"

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "absl/types/span.h"
 #include "common/policy/from_proto.h"
 #include "common/policy/resource_type.h"
+#include "tollgate/agent/v1/agent.pb.h"
 #include "tollgate/config/v1/config.pb.h"
 
 namespace tollgate::proxy {
@@ -40,15 +40,28 @@ struct BundleOrErrors {
 };
 BundleOrErrors ToBundle(const ActiveSet& set);
 
-// One Revocation that was applied here.
+agent::v1::ResourceError ToProto(const ResourceError& error);
+
+// A Revocation that was applied here, as the control plane listed it.
 struct HeldRevocation {
   std::string version;
   uint64_t revision = 0;
-  std::string incarnation;  // of the Epoch that was, or was next, active; "": not known yet
   std::vector<std::string> key_ids;
-  bool removed = false;  // the control plane no longer sends it
   friend bool operator==(const HeldRevocation&, const HeldRevocation&) = default;
 };
-using Revocations = std::map<std::string, HeldRevocation>;  // by resource name
+
+// Everything that is denied here.
+struct Revocations {
+  std::map<std::string, HeldRevocation> listed;  // by resource name
+  // Ids that no Revocation lists any more -> the revision that a kept policy must have before they
+  // may be forgotten: an older one could still hold the key. kForever: of another life of the
+  // store.
+  std::map<std::string, uint64_t> lingering;
+  friend bool operator==(const Revocations&, const Revocations&) = default;
+};
+inline constexpr uint64_t kForever = UINT64_MAX;
+
+// Every id that is denied, for PolicySink::Revoke.
+std::vector<std::string> KeyIds(const Revocations& revocations);
 
 }  // namespace tollgate::proxy

@@ -1,0 +1,301 @@
+#include "proxy/control/ads_client.h"
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/log.h"
+#include "common/policy/from_proto.h"
+
+namespace tollgate::proxy {
+namespace {
+
+// What is said about one refused cut: enough to act on, bounded for the stream.
+constexpr size_t kMaxErrors = 64;
+// A stream that lived this long has not failed at once, even if there was nothing to say.
+constexpr Duration kStable = std::chrono::seconds(5);
+
+void SetText(google::protobuf::Struct* metadata, const char* key, const std::string& value) {
+  if (!value.empty()) (*metadata->mutable_fields())[key].set_string_value(value);
+}
+
+}  // namespace
+
+AdsClient::AdsClient(Options options, AdsTransport* transport, PolicySink* sink,
+                     std::shared_ptr<Executor> executor, const Clock* clock)
+    : options_(std::move(options)),
+      transport_(transport),
+      sink_(sink),
+      executor_(std::move(executor)),
+      clock_(clock),
+      staging_(std::make_shared<const ActiveSet>(std::exchange(options_.active, {}))),
+      book_(std::exchange(options_.revocations, {})),
+      durable_revocations_(book_.Versions()),
+      backoff_(options_.seed) {
+  const config::v1::Epoch& epoch = staging_.active_epoch();
+  if (epoch.revision() != 0) book_.Adopted(epoch);
+  status_.incarnation = epoch.incarnation();
+  status_.serving_revision = epoch.revision();
+  status_.serving_release = epoch.release();
+}
+
+ControlClient::Status AdsClient::status() const {
+  const std::lock_guard lock(mutex_);
+  return status_;
+}
+
+void AdsClient::Start() {
+  executor_->Post([this] { Reconnect(); });
+}
+
+void AdsClient::Reconnect() {
+  executor_->PostAfter(backoff_.Next(), [this] { Connect(); });
+}
+
+void AdsClient::Connect() {
+  // What is active is about to change, and it is what a new stream has to list.
+  if (adoption_.has_value()) {
+    reconnect_ = true;
+    return;
+  }
+  const uint64_t number = ++stream_number_;
+  opened_ = clock_->Mono();
+  const std::shared_ptr<Executor> executor = executor_;
+  stream_ =
+      transport_->Open({[this, number, executor](Response response) {
+                          executor->Post([this, number, response = std::move(response)]() mutable {
+                            OnMessage(number, std::move(response));
+                          });
+                        },
+                        [this, number, executor](const absl::Status& why) {
+                          executor->Post([this, number, why] { OnClosed(number, why); });
+                        }});
+  // Denials are wanted before anything else; the Epoch is what makes the set complete.
+  stream_->Send(Subscription(ResourceType::kRevocation, true));
+  for (size_t i = 0; i < kCutTypes; ++i) stream_->Send(Subscription(TypeAt(i), false));
+  stream_->Send(Subscription(ResourceType::kEpoch, false));
+}
+
+AdsClient::Request AdsClient::Subscription(ResourceType type, bool first) const {
+  Request request;
+  if (first) {
+    auto* node = request.mutable_node();
+    node->set_id(options_.node.id);
+    node->set_cluster(options_.node.service);
+    auto* metadata = node->mutable_metadata();
+    (*metadata->mutable_fields())["schema"].set_number_value(kSchema);
+    SetText(metadata, "environment", options_.node.environment);
+    SetText(metadata, "address", options_.node.address);
+    SetText(metadata, "version", options_.node.version);
+  }
+  request.set_type_url(std::string(TypeUrl(type)));
+  request.add_resource_names_subscribe("*");
+  auto* known = request.mutable_initial_resource_versions();
+  const ActiveSet& active = *staging_.active();
+  if (InCut(type)) {
+    for (const auto& [name, held] : active.types[Index(type)]) (*known)[name] = held.version;
+  } else if (type == ResourceType::kRevocation) {
+    for (const auto& [name, version] : durable_revocations_) (*known)[name] = version;
+  } else if (!active.epoch_version.empty()) {
+    (*known)[std::string(kEpochName)] = active.epoch_version;
+  }
+  return request;
+}
+
+void AdsClient::OnClosed(uint64_t stream, const absl::Status& why) {
+  if (stream != stream_number_ || stream_ == nullptr) return;
+  if (clock_->Mono() - opened_ >= kStable) backoff_.Succeeded();
+  stream_ = nullptr;
+  deferred_.clear();
+  // A cut that was under way is void; the next stream lists what is active.
+  if (!adoption_.has_value()) staging_.Activate(staging_.active());
+  bool was_connected;
+  {
+    const std::lock_guard lock(mutex_);
+    was_connected = std::exchange(status_.connected, false);
+    status_.last_error = why.ok() ? "the control plane ended the stream" : why.ToString();
+  }
+  if (was_connected) {
+    spdlog::warn(absl::StrCat("control stream lost (", why.ToString(),
+                              "); the last policy goes on, reconnecting"));
+  }
+  Reconnect();
+}
+
+void AdsClient::OnMessage(uint64_t stream, Response response) {
+  if (stream != stream_number_ || stream_ == nullptr) return;
+  backoff_.Succeeded();
+  {
+    const std::lock_guard lock(mutex_);
+    status_.connected = true;
+  }
+  const std::optional<ResourceType> type = ParseTypeUrl(response.type_url());
+  if (!type.has_value()) return;  // never subscribed to
+  if (*type == ResourceType::kRevocation) {
+    OnRevocation(response);
+  } else if (adoption_.has_value()) {
+    deferred_.push_back(std::move(response));  // the base that it builds on is being decided
+  } else {
+    OnCutResponse(response, *type);
+  }
+}
+
+void AdsClient::OnCutResponse(const Response& response, ResourceType type) {
+  if (type == ResourceType::kEpoch) {
+    OnEpoch(response);
+  } else {
+    Answer(stream_number_, type, response.nonce(), staging_.Stage(type, response));
+  }
+}
+
+void AdsClient::OnEpoch(const Response& response) {
+  Staging::Closed closed = staging_.Close(response);
+  std::shared_ptr<Policy> policy;
+  if (closed.set != nullptr) {
+    BundleOrErrors bundle = ToBundle(*closed.set);
+    closed.errors = std::move(bundle.errors);
+    if (closed.errors.empty()) {
+      PolicyOrErrors result = FromBundle(bundle.bundle);
+      closed.errors = std::move(result.errors);
+      policy = std::make_shared<Policy>(std::move(result.policy));
+    }
+  }
+  if (!closed.errors.empty()) {
+    Report(closed.epoch, closed.errors);
+    Answer(stream_number_, ResourceType::kEpoch, response.nonce(), closed.errors);
+    return;
+  }
+  const config::v1::Epoch& active = staging_.active_epoch();
+  if (!active.incarnation().empty() && active.incarnation() != closed.epoch.incarnation()) {
+    spdlog::warn(absl::StrCat(
+        "the control plane's store has another incarnation: ", closed.epoch.incarnation(),
+        " at revision ", closed.epoch.revision(), " replaces ", active.incarnation(),
+        " at revision ", active.revision(), "; expected after a restore only"));
+  }
+  adoption_ =
+      Adoption{stream_number_, response.nonce(), std::move(closed.set), std::move(closed.epoch)};
+  sink_->Adopt(std::move(policy), [this, executor = executor_](std::vector<ResourceError> errors) {
+    executor->Post([this, errors = std::move(errors)]() mutable { OnAdopted(std::move(errors)); });
+  });
+}
+
+void AdsClient::OnAdopted(std::vector<ResourceError> errors) {
+  if (!adoption_.has_value()) return;
+  const Adoption adoption = *std::exchange(adoption_, std::nullopt);
+  if (errors.empty()) {
+    staging_.Activate(adoption.set);
+    book_.Adopted(adoption.epoch);
+  }
+  Report(adoption.epoch, errors);
+  Answer(adoption.stream, ResourceType::kEpoch, adoption.nonce, errors);
+  if (errors.empty()) Keep();
+  if (std::exchange(reconnect_, false)) {
+    Connect();
+    return;
+  }
+  while (!deferred_.empty() && !adoption_.has_value()) {
+    const Response response = std::move(deferred_.front());
+    deferred_.pop_front();
+    OnCutResponse(response, *ParseTypeUrl(response.type_url()));
+  }
+}
+
+void AdsClient::Keep() {
+  const config::v1::Epoch epoch = staging_.active_epoch();
+  const auto kept = [this, epoch] {
+    if (book_.Kept(epoch) && options_.last_known_good != nullptr) {
+      options_.last_known_good->SaveRevocations(book_.held(), [](const absl::Status&) {});
+    }
+  };
+  if (options_.last_known_good == nullptr) {
+    kept();
+    return;
+  }
+  options_.last_known_good->SavePolicy(staging_.active(),
+                                       [executor = executor_, kept](const absl::Status& status) {
+                                         if (status.ok()) executor->Post(kept);
+                                       });
+}
+
+void AdsClient::OnRevocation(const Response& response) {
+  RevocationBook::Change change = book_.Apply(response);
+  auto denial = std::make_shared<Denial>();
+  denial->stream = stream_number_;
+  denial->nonce = response.nonce();
+  denial->errors = std::move(change.errors);
+  denial->versions = book_.Versions();
+  if (!change.key_ids.empty()) {
+    spdlog::info(absl::StrCat("revoked: ", change.key_ids.size(), " API keys"));
+  }
+  sink_->Revoke(std::move(change.key_ids), [this, denial, executor = executor_] {
+    executor->Post([this, denial] { OnDenied(denial, absl::OkStatus()); });
+  });
+  if (options_.last_known_good == nullptr) {
+    OnDenied(denial, absl::OkStatus());
+    return;
+  }
+  options_.last_known_good->SaveRevocations(
+      book_.held(), [this, denial, executor = executor_](const absl::Status& status) {
+        executor->Post([this, denial, status] { OnDenied(denial, status); });
+      });
+}
+
+void AdsClient::OnDenied(const std::shared_ptr<Denial>& denial, const absl::Status& status) {
+  if (!status.ok()) {
+    denial->errors.push_back({std::string(TypeUrl(ResourceType::kRevocation)), "", "NOT_DURABLE",
+                              "", absl::StrCat("in force, but not kept: ", status.message())});
+  }
+  if (--denial->waiting > 0) return;
+  if (denial->errors.empty()) durable_revocations_ = denial->versions;
+  Answer(denial->stream, ResourceType::kRevocation, denial->nonce, denial->errors);
+}
+
+void AdsClient::Report(const config::v1::Epoch& epoch, const std::vector<ResourceError>& errors) {
+  const config::v1::Epoch& serving = staging_.active_epoch();
+  {
+    const std::lock_guard lock(mutex_);
+    ++(errors.empty() ? status_.adopted : status_.refused);
+    status_.errors = errors;
+    status_.incarnation = serving.incarnation();
+    status_.serving_revision = serving.revision();
+    status_.serving_release = serving.release();
+  }
+  if (errors.empty()) {
+    spdlog::info(
+        absl::StrCat("serving release ", epoch.release(), ", revision ", epoch.revision()));
+  }
+  for (size_t i = 0; i < errors.size() && i < kMaxErrors; ++i) {
+    spdlog::error(absl::StrCat("refused release ", epoch.release(), ": ", ToString(errors[i])));
+  }
+  if (options_.on_outcome == nullptr) return;
+  agent::v1::ApplyStatus status;
+  status.set_incarnation(epoch.incarnation());
+  status.set_revision(epoch.revision());
+  status.set_release(epoch.release());
+  status.set_applied(errors.empty());
+  for (size_t i = 0; i < errors.size() && i < kMaxErrors; ++i) {
+    *status.add_errors() = ToProto(errors[i]);
+  }
+  status.set_serving_release(serving.release());
+  status.set_serving_revision(serving.revision());
+  options_.on_outcome(status);
+}
+
+void AdsClient::Answer(uint64_t stream, ResourceType type, const std::string& nonce,
+                       const std::vector<ResourceError>& errors) {
+  if (stream != stream_number_ || stream_ == nullptr) return;
+  Request request;
+  request.set_type_url(std::string(TypeUrl(type)));
+  request.set_response_nonce(nonce);
+  if (!errors.empty()) {
+    auto* detail = request.mutable_error_detail();
+    detail->set_code(3);  // INVALID_ARGUMENT
+    detail->set_message(ToString(errors.front()));
+    for (size_t i = 0; i < errors.size() && i < kMaxErrors; ++i) {
+      detail->add_details()->PackFrom(ToProto(errors[i]));
+    }
+  }
+  stream_->Send(std::move(request));
+}
+
+}  // namespace tollgate::proxy

@@ -1,0 +1,234 @@
+#include "proxy/control/last_known_good.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/log.h"
+#include "common/base/status.h"
+#include "envoy/service/discovery/v3/discovery.pb.h"
+#include "proxy/control/lkg_file.h"
+#include "proxy/control/without_secrets.h"
+
+namespace tollgate::proxy {
+namespace {
+
+using envoy::service::discovery::v3::DeltaDiscoveryResponse;
+
+// The name under which ids are kept that no Revocation lists any more.
+constexpr char kLingering[] = "lingering";
+
+void Add(ResourceType type, const std::string& name, const std::string& version,
+         const std::string& bytes, DeltaDiscoveryResponse* out) {
+  auto* resource = out->add_resources();
+  resource->set_name(name);
+  resource->set_version(version);
+  resource->mutable_resource()->set_type_url(std::string(TypeUrl(type)));
+  resource->mutable_resource()->set_value(bytes);
+}
+
+std::string EncodePolicy(const ActiveSet& set) {
+  DeltaDiscoveryResponse out;
+  for (size_t i = 0; i < kCutTypes; ++i) {
+    for (const auto& [name, resource] : set.types[i]) {
+      Add(TypeAt(i), name, resource.version, *resource.bytes, &out);
+    }
+  }
+  Add(ResourceType::kEpoch, std::string(kEpochName), set.epoch_version, set.epoch_bytes, &out);
+  return out.SerializeAsString();
+}
+
+absl::StatusOr<ActiveSet> DecodePolicy(const std::string& payload) {
+  DeltaDiscoveryResponse in;
+  if (!in.ParseFromString(payload)) return absl::DataLossError("damaged (payload)");
+  ActiveSet set;
+  for (auto& resource : *in.mutable_resources()) {
+    const std::optional<ResourceType> type = ParseTypeUrl(resource.resource().type_url());
+    if (!type.has_value() || *type == ResourceType::kRevocation) {
+      return absl::DataLossError("damaged (a resource of another type)");
+    }
+    if (*type == ResourceType::kEpoch) {
+      set.epoch_version = resource.version();
+      set.epoch_bytes = resource.resource().value();
+      continue;
+    }
+    set.types[Index(*type)][resource.name()] = {
+        resource.version(), std::make_shared<const std::string>(
+                                std::move(*resource.mutable_resource()->mutable_value()))};
+  }
+  return set;
+}
+
+std::string EncodeRevocations(const Revocations& revocations) {
+  DeltaDiscoveryResponse out;
+  config::v1::Revocation message;
+  for (const auto& [name, held] : revocations.listed) {
+    message.set_name(name);
+    message.set_revision(held.revision);
+    *message.mutable_key_ids() = {held.key_ids.begin(), held.key_ids.end()};
+    Add(ResourceType::kRevocation, name, held.version, message.SerializeAsString(), &out);
+  }
+  std::map<uint64_t, std::vector<std::string>> by_revision;
+  for (const auto& [id, revision] : revocations.lingering) by_revision[revision].push_back(id);
+  for (const auto& [revision, ids] : by_revision) {
+    message.set_name(kLingering);
+    message.set_revision(revision);
+    *message.mutable_key_ids() = {ids.begin(), ids.end()};
+    Add(ResourceType::kRevocation, kLingering, "", message.SerializeAsString(), &out);
+  }
+  return out.SerializeAsString();
+}
+
+absl::StatusOr<Revocations> DecodeRevocations(const std::string& payload) {
+  DeltaDiscoveryResponse in;
+  if (!in.ParseFromString(payload)) return absl::DataLossError("damaged (payload)");
+  Revocations revocations;
+  for (const auto& resource : in.resources()) {
+    config::v1::Revocation message;
+    if (!message.ParseFromString(resource.resource().value())) {
+      return absl::DataLossError("damaged (a resource)");
+    }
+    if (resource.version().empty()) {
+      for (const std::string& id : message.key_ids()) {
+        revocations.lingering[id] = message.revision();
+      }
+    } else {
+      revocations.listed[resource.name()] = {resource.version(),
+                                             message.revision(),
+                                             {message.key_ids().begin(), message.key_ids().end()}};
+    }
+  }
+  return revocations;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LastKnownGood>> LastKnownGood::Open(Options options,
+                                                                   FileSystem* files,
+                                                                   const Clock* clock) {
+  RETURN_IF_ERROR(files->MakeDirectory(options.directory));
+  ASSIGN_OR_RETURN(std::unique_ptr<FileLock> lock, files->Lock(options.directory + "/lock"));
+  return std::unique_ptr<LastKnownGood>(
+      new LastKnownGood(std::move(options), files, clock, std::move(lock)));
+}
+
+LastKnownGood::LastKnownGood(Options options, FileSystem* files, const Clock* clock,
+                             std::unique_ptr<FileLock> lock)
+    : options_(std::move(options)), files_(files), clock_(clock), lock_(std::move(lock)) {
+  writer_ = std::thread([this] { Run(); });
+}
+
+LastKnownGood::~LastKnownGood() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    wake_.notify_one();
+  }
+  writer_.join();
+}
+
+absl::StatusOr<LastKnownGood::Loaded> LastKnownGood::Load() const {
+  const SecretBytes* key = options_.key.has_value() ? &*options_.key : nullptr;
+  const auto read = [&](const std::string& path, LkgKind kind) -> absl::StatusOr<LkgFile> {
+    ASSIGN_OR_RETURN(const std::string content, files_->Read(path, kMaxLkgBytes));
+    absl::StatusOr<LkgFile> file = DecodeLkg(content, kind, options_.node, key);
+    if (!file.ok()) return Annotate(file.status(), absl::StrCat("last-known-good ", path));
+    return file;
+  };
+  Loaded loaded;
+  // Without its revocations a policy must not be served: a key that was revoked would be back.
+  const absl::StatusOr<LkgFile> revocations = read(RevocationsPath(), LkgKind::kRevocations);
+  if (revocations.ok()) {
+    ASSIGN_OR_RETURN(loaded.revocations, DecodeRevocations(revocations->payload));
+  } else if (!absl::IsNotFound(revocations.status())) {
+    return revocations.status();
+  }
+  const absl::StatusOr<LkgFile> policy = read(PolicyPath(), LkgKind::kPolicy);
+  if (!policy.ok()) {
+    if (absl::IsNotFound(policy.status()) && revocations.ok()) return loaded;
+    return policy.status();
+  }
+  ASSIGN_OR_RETURN(loaded.active, DecodePolicy(policy->payload));
+  BundleOrErrors bundle = ToBundle(loaded.active);
+  if (!bundle.errors.empty()) {
+    return absl::DataLossError(absl::StrCat("last-known-good ", PolicyPath(), ": damaged (",
+                                            bundle.errors.front().name, ")"));
+  }
+  loaded.bundle = std::move(bundle.bundle);
+  loaded.written = policy->written;
+  loaded.complete = policy->complete;
+  loaded.has_policy = true;
+  if (loaded.complete) return loaded;
+  AddStandIns(&loaded.bundle);
+  // What was changed is not what the control plane sent: it is not listed, so it comes again.
+  for (auto& held : loaded.active.types) {
+    std::erase_if(held, [](const auto& item) { return item.second.version.empty(); });
+  }
+  loaded.active.epoch_version.clear();
+  return loaded;
+}
+
+void LastKnownGood::SavePolicy(std::shared_ptr<const ActiveSet> set, Done done) {
+  const std::lock_guard lock(mutex_);
+  policy_ = std::move(set);
+  policy_done_.push_back(std::move(done));
+  wake_.notify_one();
+}
+
+void LastKnownGood::SaveRevocations(Revocations revocations, Done done) {
+  const std::lock_guard lock(mutex_);
+  revocations_ = std::move(revocations);
+  revocations_done_.push_back(std::move(done));
+  wake_.notify_one();
+}
+
+void LastKnownGood::Run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    // Revocations first: somebody waits for them.
+    if (revocations_.has_value()) {
+      const Revocations revocations = *std::exchange(revocations_, std::nullopt);
+      const std::vector<Done> done = std::exchange(revocations_done_, {});
+      lock.unlock();
+      const absl::Status status = WriteRevocations(revocations);
+      if (!status.ok()) spdlog::error(absl::StrCat("revocations not kept: ", status.ToString()));
+      for (const Done& call : done) call(status);
+      lock.lock();
+    } else if (policy_ != nullptr) {
+      const std::shared_ptr<const ActiveSet> policy = std::exchange(policy_, nullptr);
+      const std::vector<Done> done = std::exchange(policy_done_, {});
+      lock.unlock();
+      const absl::Status status = WritePolicy(*policy);
+      if (!status.ok()) spdlog::error(absl::StrCat("last policy not kept: ", status.ToString()));
+      for (const Done& call : done) call(status);
+      lock.lock();
+    } else if (stopping_) {
+      return;
+    } else {
+      wake_.wait(lock);
+    }
+  }
+}
+
+absl::Status LastKnownGood::WritePolicy(const ActiveSet& set) {
+  const bool sealed = options_.key.has_value();
+  LkgFile file;
+  file.kind = LkgKind::kPolicy;
+  file.written = clock_->Wall();
+  file.node = options_.node;
+  file.payload = EncodePolicy(sealed ? set : WithoutSecrets(set, &file.complete));
+  ASSIGN_OR_RETURN(const std::string content, EncodeLkg(file, sealed ? &*options_.key : nullptr));
+  return files_->Write(PolicyPath(), content);
+}
+
+absl::Status LastKnownGood::WriteRevocations(const Revocations& revocations) {
+  LkgFile file;
+  file.kind = LkgKind::kRevocations;
+  file.written = clock_->Wall();
+  file.node = options_.node;
+  file.payload = EncodeRevocations(revocations);
+  const SecretBytes* key = options_.key.has_value() ? &*options_.key : nullptr;
+  ASSIGN_OR_RETURN(const std::string content, EncodeLkg(file, key));
+  return files_->Write(RevocationsPath(), content);
+}
+
+}  // namespace tollgate::proxy
