@@ -177,12 +177,15 @@ class TreeBuilder final : public YAML::EventHandler {
     }
   }
   void TakeKey(Frame* frame, YamlNode key) {
+    frame->has_key = true;  // first: problems are reported at this key
     frame->drop_value = true;
+    frame->key = key.scalar;
+    frame->key_line = key.line;
     if (key.kind == YamlNode::Kind::kScalar) {
       if (key.plain && key.scalar == "<<") {
-        Report(key.line, "<<", "merge keys are refused", "Write the fields out");
+        Report(key.line, "", "merge keys are refused", "Write the fields out");
       } else if (auto [it, fresh] = frame->seen.emplace(key.scalar, key.line); !fresh) {
-        Report(key.line, key.scalar,
+        Report(key.line, "",
                absl::StrCat("duplicate key: it stands in line ", it->second, " already"),
                "Keep one of the two");
       } else {
@@ -191,9 +194,6 @@ class TreeBuilder final : public YAML::EventHandler {
     } else if (key.kind != YamlNode::Kind::kBad) {
       Report(key.line, "", "a key must be a single word", "");
     }
-    frame->has_key = true;
-    frame->key = std::move(key.scalar);
-    frame->key_line = key.line;
   }
 
   std::vector<Problem>* problems_;
@@ -216,7 +216,7 @@ Problem FromException(const YAML::Exception& e) {
        "Check the indentation, and that each key has a colon and a space"},
       {"end of sequence not found", "does not line up with the list that it stands in",
        "Check the indentation of the dashes"},
-      {"illegal EOF in scalar", "a quote is not closed", "Add the closing quote"},
+      {"illegal document indicator in scalar", "a quote is not closed", "Add the closing quote"},
       {"illegal map value", "a second ':' in this place",
        "Put the value in quotes, or the mapping on a line of its own"},
       {"illegal map key", "a key cannot stand here", "Check the indentation"},
@@ -240,7 +240,8 @@ Problem FromException(const YAML::Exception& e) {
 }
 
 void ReadDocuments(absl::string_view text, TreeBuilder* builder, YamlResult* result) {
-  std::istringstream in{std::string(text)};
+  // yaml-cpp takes the end of the text for a closing quote; the end of a document it does not.
+  std::istringstream in{absl::StrCat(text, absl::EndsWith(text, "\n") ? "" : "\n", "...\n")};
   YAML::Parser parser(in);
   int last_start = -1;
   size_t problems_begin = 0;

@@ -32,8 +32,8 @@ TEST(Examples, AreTheSameAfterBeingRenderedAndParsed) {
       const ParseResult again = ParseDocuments("rendered", yaml);
       ASSERT_EQ(ToString(again.problems), "");
       ASSERT_EQ(again.documents.size(), 1u);
-      EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(
-          source.document, again.documents[0].document));
+      EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(source.document,
+                                                                     again.documents[0].document));
       // JSON is YAML, and has the same shape.
       const ParseResult json = ParseDocuments("rendered", RenderJson(source.document));
       ASSERT_EQ(ToString(json.problems), "");
