@@ -47,10 +47,9 @@ TEST(CompileApi, AcceptsTheSmallest) {
 TEST(CompileApi, WantsHostsServiceAndVersions) {
   EXPECT_THAT(ProblemsOf(absl::StrCat(kAround, "hosts: []\n")),
               AllOf(HasSubstr("hosts: is missing"), HasSubstr("versions: is missing")));
-  EXPECT_THAT(
-      ProblemsOf(absl::StrCat(kAround, "hosts: [A.example]\nservice: t\n")),
-      AllOf(HasSubstr("expected a host name in lower case"),
-            HasSubstr("service: \"t\": there is no Service of this name. Known: s")));
+  EXPECT_THAT(ProblemsOf(absl::StrCat(kAround, "hosts: [A.example]\nservice: t\n")),
+              AllOf(HasSubstr("expected a host name in lower case"),
+                    HasSubstr("service: \"t\": there is no Service of this name. Known: s")));
   EXPECT_THAT(ProblemsOf(absl::StrCat(kAround,
                                       "hosts: [a]\nversions: [{name: v1, routes: "
                                       "[{name: r, match: GET /, public: true}]}]\n")),

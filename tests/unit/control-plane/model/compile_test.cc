@@ -84,9 +84,8 @@ TEST(CompileListener, OverridesTheServiceOfItsName) {
       absl::StrCat(service, "kind: Listener\nname: p\naddress: 127.0.0.1:80\nmax_headers: 7\n"));
   EXPECT_EQ(model.services.at("p").listener.settings.max_headers, 7u);
   EXPECT_EQ(model.services.at("p").listener.address->ToString(), "127.0.0.1:80");
-  EXPECT_THAT(
-      ProblemsOf(absl::StrCat(service, "kind: Listener\nname: q\n")),
-      HasSubstr("Listener/q: name: \"q\": there is no Service of this name. Known: p"));
+  EXPECT_THAT(ProblemsOf(absl::StrCat(service, "kind: Listener\nname: q\n")),
+              HasSubstr("Listener/q: name: \"q\": there is no Service of this name. Known: p"));
   EXPECT_THAT(ProblemsOf(absl::StrCat(service, "kind: Listener\nname: p\n---\n",
                                       "kind: Listener\nname: q\nservice: p\n")),
               HasSubstr("Listener/p overrides the listener of this service already"));
