@@ -198,7 +198,7 @@ void Bucket::CarryOver(const Bucket& from, int64_t now) {
   }
   const uint32_t kept = static_cast<uint32_t>(std::min<int64_t>(units, plan_->max_count()));
   if (kept <= ring_.size()) return;
-  ring_ = StampRing();
+  ring_.Clear();
   ring_.Grow(kept);
   for (uint32_t n = kept; n > 0; --n) ring_.Push(from.gcra() ? now : from.ring_.Newest(n), 1);
 }

@@ -21,6 +21,8 @@ class StampRing {
 
   // Forgets the stamps that are at most `t`.
   void DropUntil(int64_t t);
+  // Forgets all, keeps its memory.
+  void Clear() { next_ = size_ = 0; }
   // The capacity that pushing `cost` more needs, when `max` are worth keeping.
   uint32_t CapacityFor(uint32_t cost, uint32_t max) const;
   // Never shrinks.
