@@ -25,7 +25,31 @@ constexpr std::array<char, 256> MakeTokenTable() {
   return table;
 }
 inline constexpr std::array<char, 256> kTokenTable = MakeTokenTable();
+
+// For a pass over a field name: the lower-case character, and above it what is wrong with it.
+constexpr std::array<uint16_t, 256> MakeNameTable() {
+  std::array<uint16_t, 256> table{};
+  for (size_t i = 0; i < table.size(); ++i) {
+    const auto lower = static_cast<unsigned char>(kTokenTable[i]);
+    table[i] = static_cast<uint16_t>(lower | (lower == 0 ? 0x100 : 0) | (lower == '_' ? 0x200 : 0));
+  }
+  return table;
+}
+inline constexpr std::array<uint16_t, 256> kNameTable = MakeNameTable();
 }  // namespace internal
+
+inline constexpr unsigned kNotToken = 0x100;
+inline constexpr unsigned kUnderscore = 0x200;
+// Writes the lower-case form of `name` to `out`; returns the flaws found (kNotToken, kUnderscore).
+inline unsigned LowerName(absl::string_view name, char* out) {
+  unsigned seen = 0;
+  for (size_t i = 0; i < name.size(); ++i) {
+    const unsigned entry = internal::kNameTable[static_cast<unsigned char>(name[i])];
+    out[i] = static_cast<char>(entry);
+    seen |= entry;
+  }
+  return seen & (kNotToken | kUnderscore);
+}
 
 // The lower-case form of a token character; 0 for any other byte.
 inline char TokenLower(char c) { return internal::kTokenTable[static_cast<unsigned char>(c)]; }
@@ -53,25 +77,26 @@ inline bool EqualsIgnoreCase(absl::string_view a, absl::string_view lower) {
   return true;
 }
 
-// True if `s` holds a control character that no field value may hold: below 0x20 except HTAB, or
-// DEL. Eight bytes at a time; HTAB is rare and takes the slow way.
-inline bool HasControl(absl::string_view s) {
+namespace internal {
+// Not zero if one of eight bytes is below 0x20 or DEL (HTAB too).
+inline uint64_t ControlsIn(const char* p) {
   constexpr uint64_t kOnes = ~uint64_t{0} / 255;
-  constexpr uint64_t kHigh = kOnes * 0x80;
-  const char* p = s.data();
-  const char* const end = p + s.size();
-  uint64_t found = 0;
-  for (; end - p >= 8; p += 8) {
-    uint64_t x;
-    std::memcpy(&x, p, 8);
-    const uint64_t del = x ^ (kOnes * 0x7f);
-    found |= ((x - kOnes * 0x20) & ~x & kHigh) | ((del - kOnes) & ~del & kHigh);
+  uint64_t x;
+  std::memcpy(&x, p, 8);
+  const uint64_t del = x ^ (kOnes * 0x7f);
+  return (((x - kOnes * 0x20) & ~x) | ((del - kOnes) & ~del)) & (kOnes * 0x80);
+}
+}  // namespace internal
+
+// True if `s` holds a control character that no field value may hold: below 0x20 except HTAB, or
+// DEL. Eight bytes at a time, the last eight perhaps twice; HTAB is rare and takes the slow way.
+inline bool HasControl(absl::string_view s) {
+  if (s.size() >= 8) {
+    const char* const last = s.data() + s.size() - 8;
+    uint64_t found = internal::ControlsIn(last);
+    for (const char* p = s.data(); p < last; p += 8) found |= internal::ControlsIn(p);
+    if (found == 0) return false;
   }
-  for (; p < end; ++p) {
-    const auto c = static_cast<unsigned char>(*p);
-    found |= static_cast<uint64_t>(c < 0x20 || c == 0x7f);
-  }
-  if (found == 0) return false;
   for (char ch : s) {
     const auto c = static_cast<unsigned char>(ch);
     if ((c < 0x20 && c != '\t') || c == 0x7f) return true;

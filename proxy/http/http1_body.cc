@@ -178,7 +178,7 @@ BodyDecoder::Piece BodyDecoder::ReadTrailers(absl::string_view bytes, size_t con
   if (result.state == HeadReader::State::kMore) return piece;
   piece.kind = Piece::Kind::kFailed;
   if (result.state == HeadReader::State::kDone) {
-    fields_.Begin(trailers_kind_, trailers_);
+    fields_.Begin(trailers_kind_, result.head, trailers_);
     if (ParseTrailers(result.head, fields_, piece.error)) piece.kind = Piece::Kind::kEnd;
   }
   return piece;

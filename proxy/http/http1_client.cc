@@ -146,7 +146,7 @@ FeedResult Http1ClientCodec::Feed(absl::string_view bytes) {
 bool Http1ClientCodec::BeginResponse(absl::string_view head, bool more, ProtocolError& error) {
   head_.Clear();
   head_.status = reader_.start_line().status;
-  fields_.Begin(HeadKind::kResponse, head_.headers);
+  fields_.Begin(HeadKind::kResponse, head, head_.headers);
   if (!parser_.Parse(head, reader_, fields_, error) || !fields_.Finish(error)) return false;
   if (head_.status == 101) return Switch(error);
   if (head_.status >= 200) return BeginFinalResponse(more, error);

@@ -130,12 +130,6 @@ absl::string_view ReasonPhrase(int status) {
 HeadWriter::HeadWriter(WriteQueue& out, const HeaderMap& fields, size_t extra)
     : out_(out), begin_(out.Reserve(SizeOf(fields) + extra + 2)), at_(begin_) {}
 
-void HeadWriter::Put(absl::string_view text) {
-  if (text.empty()) return;  // memcpy from nullptr is undefined even for no bytes
-  std::memcpy(at_, text.data(), text.size());
-  at_ += text.size();
-}
-
 void HeadWriter::PutNumber(uint64_t number) { at_ = std::to_chars(at_, at_ + 20, number).ptr; }
 
 void HeadWriter::PutStatusLine(int status) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include "absl/strings/string_view.h"
 #include "proxy/http/message.h"
@@ -20,7 +21,11 @@ class HeadWriter {
   HeadWriter(const HeadWriter&) = delete;
   HeadWriter& operator=(const HeadWriter&) = delete;
 
-  void Put(absl::string_view text);
+  void Put(absl::string_view text) {
+    if (text.empty()) return;  // memcpy from nullptr is undefined even for no bytes
+    std::memcpy(at_, text.data(), text.size());
+    at_ += text.size();
+  }
   void PutNumber(uint64_t number);
   void PutStatusLine(int status);
   void PutFields(const HeaderMap& fields);

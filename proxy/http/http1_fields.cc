@@ -64,9 +64,11 @@ bool IsForbiddenInTrailers(HeaderId id, absl::string_view name) {
 
 }  // namespace
 
-void ConnectionFields::Begin(HeadKind kind, HeaderMap& out) {
+void ConnectionFields::Begin(HeadKind kind, absl::string_view head, HeaderMap& out) {
   kind_ = kind;
   out_ = &out;
+  head_ = head.data();
+  copy_ = out.Import(head);
   length_seen_ = false;
   codings_seen_ = codings_malformed_ = chunked_ = other_coding_ = unknown_coding_ = false;
   close_ = keep_alive_ = upgrade_option_ = false;
@@ -80,26 +82,21 @@ void ConnectionFields::Begin(HeadKind kind, HeaderMap& out) {
 bool ConnectionFields::Add(absl::string_view name, absl::string_view value, ProtocolError& error) {
   if (name.empty()) return Refuse(error, 400, "bad_field_name");
   if (name.size() > kMaxNameSize) return Refuse(error, 431, "field_name_too_long");
-  char buffer[kMaxNameSize];
-  bool bad = false;
-  bool underscore = false;
-  for (size_t i = 0; i < name.size(); ++i) {
-    const char c = TokenLower(name[i]);
-    bad |= c == 0;
-    underscore |= c == '_';
-    buffer[i] = c;
-  }
-  if (bad) return Refuse(error, 400, "bad_field_name");
+  char* const lowered = copy_ + (name.data() - head_);
+  const unsigned flaws = LowerName(name, lowered);
+  if (flaws & kNotToken) return Refuse(error, 400, "bad_field_name");
   // Gateways that fold names into variables (CGI) can't tell "_" from "-".
-  if (underscore && (kind_ == HeadKind::kRequest || kind_ == HeadKind::kRequestTrailers)) {
+  if ((kind_ == HeadKind::kRequest || kind_ == HeadKind::kRequestTrailers) &&
+      (flaws & kUnderscore)) {
     return Refuse(error, 400, "underscore_in_name");
   }
   if (HasControl(value)) return Refuse(error, 400, "bad_field_value");
 
-  const absl::string_view lower(buffer, name.size());
+  const absl::string_view lower(lowered, name.size());
+  const absl::string_view copied(copy_ + (value.data() - head_), value.size());
   const HeaderId id = IdOf(lower);
   if (kind_ == HeadKind::kRequestTrailers || kind_ == HeadKind::kResponseTrailers) {
-    if (!IsForbiddenInTrailers(id, lower)) out_->AddLower(id, lower, value);
+    if (!IsForbiddenInTrailers(id, lower)) out_->AddWithin(id, lower, copied);
     return true;
   }
   switch (id) {
@@ -130,7 +127,7 @@ bool ConnectionFields::Add(absl::string_view name, absl::string_view value, Prot
       }
       return true;
     default:
-      out_->AddLower(id, lower, value);
+      out_->AddWithin(id, lower, copied);
       return true;
   }
 }

@@ -16,8 +16,9 @@ enum class HeadKind : uint8_t { kRequest, kResponse, kRequestTrailers, kResponse
 
 class ConnectionFields {
  public:
-  // One head begins; `out` gets the fields that remain. Views given to Add must live until Finish.
-  void Begin(HeadKind kind, HeaderMap& out);
+  // A head, or the lines of a trailer section, begins; `out` gets the fields that remain. All that
+  // is given to Add lies inside of `head`, which lives until Finish.
+  void Begin(HeadKind kind, absl::string_view head, HeaderMap& out);
   // One field line, value without surrounding white space. False: `error` says why.
   bool Add(absl::string_view name, absl::string_view value, ProtocolError& error);
   // All lines were added: removes what Connection nominated.
@@ -43,6 +44,8 @@ class ConnectionFields {
 
   HeadKind kind_ = HeadKind::kRequest;
   HeaderMap* out_ = nullptr;
+  const char* head_ = nullptr;
+  char* copy_ = nullptr;  // of the head, in out_
 
   bool length_seen_ = false;
   uint64_t length_ = 0;

@@ -179,7 +179,7 @@ bool Http1ServerCodec::UnderstandRequest(absl::string_view head, ProtocolError& 
   head_.method = MethodOf(method);
   head_.method_name.assign(method.data(), method.size());
   head_.http_minor = start.minor;
-  fields_.Begin(HeadKind::kRequest, head_.headers);
+  fields_.Begin(HeadKind::kRequest, head, head_.headers);
   if (!parser_.Parse(head, reader_, fields_, error) || !fields_.Finish(error)) return false;
   if (head_.method == Method::kConnect) {
     error = {501, "connect_not_supported"};

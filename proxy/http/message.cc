@@ -152,6 +152,12 @@ HeaderMap::Entry HeaderMap::Store(HeaderId id, absl::string_view name, absl::str
           static_cast<uint32_t>(at + name.size()), static_cast<uint32_t>(value.size())};
 }
 
+char* HeaderMap::Import(absl::string_view block) {
+  const size_t at = bytes_.size();
+  bytes_.append(block.data(), block.size());
+  return bytes_.data() + at;
+}
+
 bool HeaderMap::Is(const Entry& e, HeaderId id, absl::string_view lower_name) const {
   if (e.id != id) return false;
   return id != HeaderId::kOther ||

@@ -78,6 +78,14 @@ class HeaderMap {
   void Add(HeaderId id, absl::string_view value);  // not kOther
   // For codecs, which have done both already: `name` is lower case and `id` is IdOf(name).
   void AddLower(HeaderId id, absl::string_view name, absl::string_view value);
+  // For codecs whose fields arrive side by side: copies `block` once and returns the copy, in which
+  // names may be lowered in place until the next Add, Set or Clear. AddWithin adds a field that
+  // lies inside of that copy.
+  char* Import(absl::string_view block);
+  void AddWithin(HeaderId id, absl::string_view name, absl::string_view value) {
+    entries_.push_back({id, static_cast<uint16_t>(name.size()), Offset(name), Offset(value),
+                        static_cast<uint32_t>(value.size())});
+  }
   // Replaces every field of that name by one, where the first of them was (or at the end).
   void Set(absl::string_view name, absl::string_view value);
   void Set(HeaderId id, absl::string_view value);
@@ -104,12 +112,15 @@ class HeaderMap {
  private:
   struct Entry {
     HeaderId id;
-    uint16_t name_size;  // 0 when `id` says the name
+    uint16_t name_size;  // unused, like name_at, when `id` says the name
     uint32_t name_at;
     uint32_t value_at;
     uint32_t value_size;
   };
   Entry Store(HeaderId id, absl::string_view name, absl::string_view value);
+  uint32_t Offset(absl::string_view view) const {
+    return static_cast<uint32_t>(view.data() - bytes_.data());
+  }
   bool Is(const Entry& e, HeaderId id, absl::string_view lower_name) const;
   void SetEntry(HeaderId id, absl::string_view lower_name, absl::string_view value);
   void RemoveEntries(size_t from, HeaderId id, absl::string_view lower_name);
