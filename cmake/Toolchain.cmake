@@ -35,4 +35,5 @@ if(TOLLGATE_FUZZ)
 endif()
 
 # Ours is held to these; generated and library code is not.
-set(TOLLGATE_WARNINGS -Wall -Wextra -Werror -Wshadow=local -Wnon-virtual-dtor -Woverloaded-virtual)
+set(TOLLGATE_WARNINGS -Wall -Wextra -Werror -Wnon-virtual-dtor -Woverloaded-virtual
+                      $<$<CXX_COMPILER_ID:GNU>:-Wshadow=local>)
