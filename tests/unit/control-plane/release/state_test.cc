@@ -1,0 +1,207 @@
+#include "control-plane/release/state.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "gmock/gmock.h"
+#include "tests/unit/control-plane/release/release_fixture.h"
+
+namespace tollgate::control {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+// The states that a view has called back with.
+class Seen {
+ public:
+  StateView::Callback callback() {
+    return [this](const std::shared_ptr<const State>& state) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      states_.push_back(state);
+      changed_.notify_all();
+    };
+  }
+  // Waits for the state of this revision.
+  std::shared_ptr<const State> WaitFor(Revision revision) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    const bool came = changed_.wait_for(lock, std::chrono::seconds(20), [&] {
+      return !states_.empty() && states_.back()->revision >= revision;
+    });
+    EXPECT_TRUE(came) << "no state of revision " << revision;
+    return came ? states_.back() : nullptr;
+  }
+  std::vector<Revision> revisions() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    std::vector<Revision> revisions;
+    for (const auto& state : states_) revisions.push_back(state->revision);
+    return revisions;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::shared_ptr<const State>> states_;
+};
+
+class StateTest : public StoreFixture {
+ protected:
+  StateTest()
+      : peppers_(*Peppers::LoadOrCreate(files_, "/data/peppers")),
+        releases_(MakeReleases()),
+        credentials_(*store_, clock_, peppers_) {}
+  ReleaseInfo Publish(std::vector<SourceDocument> documents,
+                      const std::string& environment = "default") {
+    PublishRequest request;
+    request.environment = environment;
+    request.documents = std::move(documents);
+    const auto result = releases_->Publish(request);
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result->release;
+  }
+  std::unique_ptr<StateView> Start(StateView::Callback callback = nullptr) {
+    auto view = StateView::Start(*store_, *releases_, std::move(callback));
+    EXPECT_TRUE(view.ok()) << view.status();
+    return *std::move(view);
+  }
+  Peppers peppers_;
+  std::unique_ptr<Releases> releases_;
+  CredentialStore credentials_;
+};
+
+TEST_F(StateTest, OfAnEmptyStoreIsEmpty) {
+  const auto view = Start();
+  EXPECT_EQ(view->Current()->revision, 0);
+  EXPECT_EQ(view->Current()->incarnation, store_->incarnation());
+  EXPECT_THAT(view->Current()->environments, IsEmpty());
+}
+
+TEST_F(StateTest, FollowsReleasesAndCredentials) {
+  Seen seen;
+  const auto view = Start(seen.callback());
+  const ReleaseInfo first = Publish({PlanOf("a", "1")});
+  auto state = seen.WaitFor(first.revision);
+  ASSERT_NE(state, nullptr);
+  EXPECT_EQ(state->revision, first.revision);
+  EXPECT_EQ(state->environments.at("default")->release, 1u);
+  EXPECT_THAT(Describe(*state->environments.at("default")->documents), ElementsAre("Plan/a=1"));
+
+  const IssuedKey key = *credentials_.Issue("default", "shop", "till", Duration::zero());
+  state = seen.WaitFor(key.revision);
+  ASSERT_THAT(state->environments.at("default")->keys, SizeIs(1));
+  EXPECT_EQ(state->environments.at("default")->keys[0].id, key.id);
+  EXPECT_EQ(state->environments.at("default")->release, 1u);
+
+  const Revision revoked = credentials_.RevokeId("default", key.id)->revision;
+  state = seen.WaitFor(revoked);
+  EXPECT_THAT(state->environments.at("default")->keys, IsEmpty());
+  ASSERT_THAT(state->environments.at("default")->revoked, SizeIs(1));
+  EXPECT_EQ(state->environments.at("default")->revoked[0].id, key.id);
+  EXPECT_EQ(state->environments.at("default")->revoked[0].revision, revoked);
+  // One call for each, none for the writes of content.
+  EXPECT_THAT(seen.revisions(), ElementsAre(first.revision, key.revision, revoked));
+}
+
+TEST_F(StateTest, IsTheSameForOneWhoReadsAndOneWhoFollowed) {
+  Seen seen;
+  const auto followed = Start(seen.callback());
+  Publish({PlanOf("a", "1"), PlanOf("b", "1")});
+  const IssuedKey key = *credentials_.Issue("default", "shop", "till", Duration::zero());
+  ASSERT_TRUE(credentials_.Issue("other", "shop", "till", std::chrono::seconds(9)).ok());
+  Publish({PlanOf("a", "2")});
+  ASSERT_TRUE(releases_->Rollback("default", 1, "", "").ok());
+  const Revision last = credentials_.RevokeId("default", key.id)->revision;
+  const auto a = seen.WaitFor(last);
+  ASSERT_NE(a, nullptr);
+  ASSERT_TRUE(releases_->Collect({.releases = 1, .revisions = 1}).ok());
+  const auto read = Start();
+  const auto b = read->Current();
+  EXPECT_EQ(a->revision, b->revision);
+  EXPECT_EQ(a->incarnation, b->incarnation);
+  ASSERT_EQ(a->environments.size(), 2u);
+  ASSERT_EQ(b->environments.size(), 2u);
+  for (const auto& [name, x] : a->environments) {
+    const auto& y = b->environments.at(name);
+    EXPECT_EQ(x->release, y->release);
+    EXPECT_EQ(x->revision, y->revision);
+    EXPECT_EQ(*x->documents, *y->documents);
+    EXPECT_EQ(x->keys, y->keys);
+    EXPECT_EQ(x->revoked, y->revoked);
+  }
+}
+
+TEST_F(StateTest, SharesWhatDidNotChange) {
+  Seen seen;
+  const auto view = Start(seen.callback());
+  Publish({PlanOf("a", "1"), PlanOf("b", "1")});
+  const auto before = seen.WaitFor(Publish({PlanOf("a", "1")}, "other").revision);
+  const auto after = seen.WaitFor(Publish({PlanOf("a", "2")}).revision);
+  EXPECT_EQ(before->environments.at("other"), after->environments.at("other"));
+  const DocumentKey b{"Plan", "b"};
+  EXPECT_EQ(before->environments.at("default")->documents->at(b).document,
+            after->environments.at("default")->documents->at(b).document);
+}
+
+TEST_F(StateTest, SeesWhatAnotherControlPlanePublished) {
+  Seen seen;
+  const auto view = Start(seen.callback());
+  const auto other = MakeReleases();
+  PublishRequest request;
+  request.environment = "default";
+  request.documents = {PlanOf("a", "1")};
+  const auto published = other->Publish(request);
+  ASSERT_TRUE(published.ok());
+  EXPECT_EQ(seen.WaitFor(published->release.revision)->environments.at("default")->release, 1u);
+}
+
+TEST_F(StateTest, CatchesUpWhenTheLogWasCompactedUnderIt) {
+  Seen seen;
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool release = false;
+  auto record = seen.callback();
+  const auto view = Start([&](const std::shared_ptr<const State>& state) {
+    record(state);
+    std::unique_lock<std::mutex> lock(mutex);
+    changed.wait(lock, [&] { return release; });
+  });
+  Publish({PlanOf("a", "0")});
+  Revision last = 0;
+  for (int i = 1; i <= 30; ++i) last = Publish({PlanOf("a", absl::StrCat(i))}).revision;
+  ASSERT_TRUE(releases_->Collect({.releases = 1, .revisions = 1}).ok());
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    release = true;
+  }
+  changed.notify_all();
+  const auto state = seen.WaitFor(last);
+  ASSERT_NE(state, nullptr);
+  EXPECT_EQ(state->environments.at("default")->release, 31u);
+  EXPECT_TRUE(view->Health().ok());
+}
+
+TEST_F(StateTest, SaysWhenTheStoreHasFailedAndKeepsWhatItHas) {
+  const ReleaseInfo head = Publish({PlanOf("a", "1")});
+  const auto view = Start();
+  disk_.Crash();
+  EXPECT_FALSE(credentials_.Issue("default", "shop", "till", Duration::zero()).ok());
+  // The view learns of it on its own thread.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (view->Health().ok() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
+  EXPECT_FALSE(view->Health().ok());
+  EXPECT_EQ(view->Current()->revision, head.revision);
+}
+
+TEST_F(StateTest, ShowsNoEnvironmentThatHoldsOnlyTheRemainsOfAPublish) {
+  ASSERT_TRUE(store_->Txn({.then = {Operation::Put("/tollgate/v1/ghost/blob/00", "x")}}).ok());
+  EXPECT_THAT(Start()->Current()->environments, IsEmpty());
+  EXPECT_THAT(*releases_->Environments(), IsEmpty());
+  ASSERT_TRUE(releases_->Collect({}).ok());
+  EXPECT_THAT(store_->Range({.prefix = "/tollgate/v1/ghost/blob/"})->kvs, IsEmpty());
+}
+
+}  // namespace
+}  // namespace tollgate::control
