@@ -1,5 +1,6 @@
 // What a limit check costs, and what a million active keys weigh (counters bytes_per_key and
 // rss_per_key: as accounted, and as the kernel sees it).
+#include <malloc.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -75,6 +76,7 @@ void BM_MillionKeys(benchmark::State& state) {
   const MonoTime now(std::chrono::hours(1));
   if (state.thread_index() == 0) {
     table.reset();
+    malloc_trim(0);
     table = std::make_unique<LimitTable>(LimitTableOptions{.max_entries = kMillion});
     const size_t before = ResidentBytes();
     for (const std::string& key : keys) table->Check(plan, key, now);

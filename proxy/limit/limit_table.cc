@@ -10,7 +10,7 @@ namespace {
 // Chains looked at when a key is new, and when the table is full besides. More than one each, so
 // that the sweep outruns the inserts.
 constexpr size_t kSweepOnInsert = 2;
-constexpr size_t kSweepWhenFull = 16;
+constexpr size_t kSweepWhenFull = 8;
 constexpr size_t kMinChains = 16;
 
 // What the allocator takes for `n` bytes: its header, and the rounding to 16.
