@@ -49,6 +49,7 @@ bool DuplicateNameIn(const element& value) {
 }  // namespace
 
 JsonError StrictJson::ParseBuffer(absl::string_view text, bool copy, element* root) {
+  if (text.empty()) return JsonError::kInvalid;  // also: data() may be null then
   // Grows in steps, so that a parser reused for tokens of many sizes settles.
   if (parser_.capacity() < text.size() || parser_.max_depth() != kMaxDepth) {
     const size_t capacity = std::max<size_t>(4096, text.size() + text.size() / 2);

@@ -193,6 +193,7 @@ TEST(JwkSet, RefusesWhatIsNoSet) {
     return std::string(JwkSet::Parse(json, kAll).status().message());
   };
   EXPECT_THAT(message(""), HasSubstr("not valid JSON"));
+  EXPECT_THAT(message(absl::string_view()), HasSubstr("not valid JSON"));
   EXPECT_THAT(message("[]"), HasSubstr("\"keys\""));
   EXPECT_THAT(message(kRfc7515A3Key), HasSubstr("\"keys\""));
   EXPECT_THAT(message(R"({"keys":{}})"), HasSubstr("not an array"));
