@@ -1,0 +1,273 @@
+// A worker's whole data path on one thread with a fake clock: a client on one end of a socket pair,
+// upstreams that are listening sockets of the test, real codecs, pools, chain and streams between
+// them. Tests say what each end sends and run the loop until what they expect has arrived.
+#pragma once
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "proxy/net/resolver.h"
+#include "proxy/net/socket.h"
+#include "proxy/snapshot/snapshot.h"
+#include "proxy/stream/server_connection.h"
+#include "proxy/stream/worker_context.h"
+
+namespace tollgate::proxy {
+
+// One non-blocking end of a connection, driven by the test.
+class Peer {
+ public:
+  explicit Peer(int fd) : fd_(fd) {}
+  Peer(Peer&& other) noexcept : fd_(std::exchange(other.fd_, -1)), got_(std::move(other.got_)) {}
+  ~Peer() { Close(); }
+  void Send(absl::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t n = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (n < 0) break;
+      bytes.remove_prefix(static_cast<size_t>(n));
+    }
+  }
+  // Takes in what has arrived.
+  const std::string& Got() {
+    char buffer[65536];
+    while (fd_ >= 0 && !closed_) {
+      const ssize_t n = recv(fd_, buffer, sizeof(buffer), MSG_DONTWAIT);
+      if (n > 0) {
+        got_.append(buffer, static_cast<size_t>(n));
+      } else {
+        if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) closed_ = true;
+        break;
+      }
+    }
+    return got_;
+  }
+  void Forget() { got_.clear(); }
+  bool Closed() {
+    Got();
+    return closed_;
+  }
+  void Close() {
+    if (fd_ >= 0) close(std::exchange(fd_, -1));
+  }
+  // Close with a reset instead of an orderly end.
+  void Reset() {
+    linger hard{1, 0};
+    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    Close();
+  }
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+  std::string got_;
+  bool closed_ = false;
+};
+
+// An upstream: counts its connections, keeps all bytes.
+class FakeUpstream {
+ public:
+  FakeUpstream() {
+    auto socket = Listen(*Address::Parse("127.0.0.1:0"));
+    if (!socket.ok()) std::abort();
+    socket_ = *std::move(socket);
+  }
+  const Address& address() const { return socket_.address; }
+  void StopListening() { socket_.fd.reset(); }
+  void Poll() {
+    while (socket_.fd.valid()) {
+      const int fd = Accept(socket_.fd.get(), nullptr);
+      if (fd < 0) break;
+      connections_.push_back(std::make_unique<Peer>(fd));
+    }
+    for (auto& c : connections_) c->Got();
+  }
+  std::vector<std::unique_ptr<Peer>>& connections() { return connections_; }
+  // Everything that ever arrived.
+  std::string All() {
+    Poll();
+    std::string all;
+    for (auto& c : connections_) all += c->Got();
+    return all;
+  }
+
+ private:
+  ListeningSocket socket_;
+  std::vector<std::unique_ptr<Peer>> connections_;
+};
+
+class CapturedLog final : public AccessLogWriter {
+ public:
+  bool Submit(std::string&& lines, uint32_t) override {
+    text += lines;
+    return true;
+  }
+  absl::Status Reopen() override { return absl::OkStatus(); }
+  void Flush() override {}
+  uint64_t written() const override { return 0; }
+  uint64_t dropped() const override { return 0; }
+  std::string text;
+};
+
+class DataPath final : public ConnectionOwner {
+ public:
+  explicit DataPath(ServerCodecFactory codec = &MakeHttp1ServerCodec)
+      : codec_(codec),
+        loop_(*Loop::Create(clock)),
+        resolver_(clock, {}),
+        random_(7),
+        scratch_(64 << 10),
+        upstream_{*loop_, buffers, random_, &resolver_, scratch_.data(), scratch_.size()},
+        clusters(upstream_, shared_),
+        services_{clock, limits, tokens_, std::make_shared<const DenyList>(), random_, {}},
+        log_(&log),
+        retire_([this](std::shared_ptr<const Snapshot>) { ++retired; }),
+        worker_(*loop_, buffers, upstream_, clusters, services_, log_, metrics_) {}
+  ~DataPath() {
+    while (!connections_.empty()) connections_.back()->CloseNow("test over");
+    if (worker_.snapshot != nullptr) std::exchange(worker_.snapshot, nullptr)->Replaced();
+    clusters.DrainAll();
+    loop_->RunOnce(Duration::zero());
+  }
+
+  // One public API at any host: GET/POST/... of `path` to the given upstreams.
+  static Policy PublicPolicy(const std::vector<Address>& endpoints) {
+    Policy policy;
+    policy.epoch.release = 1;
+    UpstreamPolicy& upstream = policy.upstreams["backend"];
+    upstream.name = "backend";
+    upstream.balance = Balance::kRoundRobin;
+    for (const Address& address : endpoints) upstream.endpoints.push_back({address, 1});
+    RouteTablePolicy& table = policy.route_tables["api/v1"];
+    table.name = "api/v1";
+    table.api = "api";
+    table.version = "v1";
+    RoutePolicy& route = table.routes.emplace_back();
+    route.name = "all";
+    route.path = "/**";
+    route.is_public = true;
+    route.upstream = "backend";
+    ListenerPolicy& listener = policy.listeners["in"];
+    listener.name = "in";
+    ApiBindingPolicy& api = listener.apis.emplace_back();
+    api.api = "api";
+    api.hosts = {"*"};
+    api.route_tables = {"api/v1"};
+    return policy;
+  }
+  static RoutePolicy& RouteOf(Policy& policy) {
+    return policy.route_tables.at("api/v1").routes.front();
+  }
+
+  void Adopt(const Policy& policy) {
+    auto snapshot = Snapshot::Compile(std::make_shared<const Policy>(policy), nullptr);
+    if (!snapshot.ok()) std::abort();
+    clusters.Update((*snapshot)->policy().upstreams);
+    SnapshotPin* before = worker_.snapshot;
+    worker_.snapshot = new SnapshotPin(*std::move(snapshot), &retire_);
+    if (before != nullptr) before->Replaced();
+    listener_ = std::make_shared<ListenerState>(policy.listeners.at("in"), codec_);
+  }
+
+  std::unique_ptr<Peer> Connect() {
+    if (listener_ == nullptr) {
+      ListenerPolicy none;
+      none.name = "in";
+      listener_ = std::make_shared<ListenerState>(none, codec_);
+    }
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) != 0) std::abort();
+    const Address peer = *Address::Parse("192.0.2.7:4711");
+    connections_.push_back(std::make_unique<ServerConnection>(
+        worker_, *this, listener_, peer, MakePlainTransport(pair[0])));
+    connections_.back()->Start();
+    return std::make_unique<Peer>(pair[1]);
+  }
+
+  // Runs the loop until `done` says so; false when nothing more happens (about a second of polls).
+  template <typename Done>
+  bool RunUntil(Done done) {
+    for (int idle = 0; idle < 200; ++idle) {
+      loop_->RunOnce(Duration::zero());
+      for (FakeUpstream* u : upstreams) u->Poll();
+      if (done()) return true;
+      if (idle > 20) poll(nullptr, 0, 1);  // the kernel's loopback needs a moment now and then
+    }
+    return false;
+  }
+  // Lets everything happen that can happen without time passing.
+  void Settle() {
+    for (int i = 0; i < 20; ++i) {
+      loop_->RunOnce(Duration::zero());
+      for (FakeUpstream* u : upstreams) u->Poll();
+    }
+    poll(nullptr, 0, 2);
+    for (int i = 0; i < 5; ++i) loop_->RunOnce(Duration::zero());
+    for (FakeUpstream* u : upstreams) u->Poll();
+  }
+  void Pass(Duration time) {
+    clock.Advance(time);
+    Settle();
+  }
+  bool Receives(Peer& peer, absl::string_view text) {
+    return RunUntil([&] { return absl::StrContains(peer.Got(), text); });
+  }
+  std::string LogText() {
+    log_.Flush();
+    return log.text;
+  }
+  size_t open_connections() const { return connections_.size(); }
+  int64_t active_streams() const { return metrics_.active_streams.value.load(); }
+  std::vector<std::unique_ptr<ServerConnection>>& connections() { return connections_; }
+  WorkerContext& worker() { return worker_; }
+  Loop& loop() { return *loop_; }
+
+  FakeClock clock;
+  BufferPool buffers;
+  LimitTable limits;
+  CapturedLog log;
+  int retired = 0;
+  std::vector<FakeUpstream*> upstreams;
+
+ private:
+  void OnConnectionClosed(ServerConnection& connection) override {
+    for (auto& c : connections_) {
+      if (c.get() != &connection) continue;
+      worker_.Bury(std::move(c));
+      std::swap(c, connections_.back());
+      connections_.pop_back();
+      return;
+    }
+  }
+
+  ServerCodecFactory codec_;
+  std::unique_ptr<Loop> loop_;
+  Resolver resolver_;
+  Random random_;
+  std::vector<char> scratch_;
+  SharedClusters shared_;
+  UpstreamContext upstream_;
+
+ public:
+  ClusterSet clusters;
+
+ private:
+  TokenVerifier tokens_;
+  StepServices services_;
+  AccessLog log_;
+  WorkerMetrics metrics_;
+  SnapshotPin::Retire retire_;
+  WorkerContext worker_;
+  std::shared_ptr<const ListenerState> listener_;
+  std::vector<std::unique_ptr<ServerConnection>> connections_;
+};
+
+}  // namespace tollgate::proxy
