@@ -40,6 +40,7 @@ grpc::ByteBuffer Encode(const Session::Response& response) {
 AdsStream* AdsStream::Start(Hub* hub, Fleet* fleet) {
   std::shared_ptr<AdsStream> stream(new AdsStream(hub, fleet));
   stream->self_ = stream;
+  stream->StartSendInitialMetadata();  // tells the sidecar that it is connected, if nothing else
   stream->StartRead(&stream->incoming_);
   return stream.get();
 }

@@ -12,7 +12,7 @@ namespace {
 
 // What is said about one refused cut: enough to act on, bounded for the stream.
 constexpr size_t kMaxErrors = 64;
-// A stream that lived this long has not failed at once, even if there was nothing to say.
+// A stream that lived this long has proved useful, even if there was nothing to say.
 constexpr Duration kStable = std::chrono::seconds(5);
 
 void SetText(google::protobuf::Struct* metadata, const char* key, const std::string& value) {
@@ -61,15 +61,17 @@ void AdsClient::Connect() {
   const uint64_t number = ++stream_number_;
   opened_ = clock_->Mono();
   const std::shared_ptr<Executor> executor = executor_;
-  stream_ =
-      transport_->Open({[this, number, executor](Response response) {
-                          executor->Post([this, number, response = std::move(response)]() mutable {
-                            OnMessage(number, std::move(response));
-                          });
-                        },
-                        [this, number, executor](const absl::Status& why) {
-                          executor->Post([this, number, why] { OnClosed(number, why); });
-                        }});
+  AdsTransport::Events events;
+  events.on_open = [this, number, executor] { executor->Post([this, number] { OnOpen(number); }); };
+  events.on_message = [this, number, executor](Response response) {
+    executor->Post([this, number, response = std::move(response)]() mutable {
+      OnMessage(number, std::move(response));
+    });
+  };
+  events.on_closed = [this, number, executor](const absl::Status& why) {
+    executor->Post([this, number, why] { OnClosed(number, why); });
+  };
+  stream_ = transport_->Open(std::move(events));
   // Denials are wanted before anything else; the Epoch is what makes the set complete.
   stream_->Send(Subscription(ResourceType::kRevocation, true));
   for (size_t i = 0; i < kCutTypes; ++i) stream_->Send(Subscription(TypeAt(i), false));
@@ -109,26 +111,31 @@ void AdsClient::OnClosed(uint64_t stream, const absl::Status& why) {
   deferred_.clear();
   // A cut that was under way is void; the next stream lists what is active.
   if (!adoption_.has_value()) staging_.Activate(staging_.active());
-  bool was_connected;
+  const std::string reason = why.ok() ? "the control plane ended the stream" : why.ToString();
+  bool is_news;  // not every attempt while the control plane is away
   {
     const std::lock_guard lock(mutex_);
-    was_connected = std::exchange(status_.connected, false);
-    status_.last_error = why.ok() ? "the control plane ended the stream" : why.ToString();
+    is_news = std::exchange(status_.connected, false) || status_.last_error != reason;
+    status_.last_error = reason;
   }
-  if (was_connected) {
-    spdlog::warn(absl::StrCat("control stream lost (", why.ToString(),
-                              "); the last policy goes on, reconnecting"));
+  if (is_news) {
+    spdlog::warn(absl::StrCat("no control plane (", reason, "); ",
+                              staging_.active_epoch().revision() == 0 ? "no policy has come yet"
+                                                                      : "the last policy goes on",
+                              "; reconnecting"));
   }
   Reconnect();
+}
+
+void AdsClient::OnOpen(uint64_t stream) {
+  if (stream != stream_number_ || stream_ == nullptr) return;
+  const std::lock_guard lock(mutex_);
+  status_.connected = true;
 }
 
 void AdsClient::OnMessage(uint64_t stream, Response response) {
   if (stream != stream_number_ || stream_ == nullptr) return;
   backoff_.Succeeded();
-  {
-    const std::lock_guard lock(mutex_);
-    status_.connected = true;
-  }
   const std::optional<ResourceType> type = ParseTypeUrl(response.type_url());
   if (!type.has_value()) return;  // never subscribed to
   if (*type == ResourceType::kRevocation) {

@@ -64,6 +64,7 @@ class AdsClient {
   void Connect();
   void Reconnect();
   Request Subscription(ResourceType type, bool first) const;
+  void OnOpen(uint64_t stream);
   void OnMessage(uint64_t stream, Response response);
   void OnClosed(uint64_t stream, const absl::Status& why);
   void OnCutResponse(const Response& response, ResourceType type);

@@ -25,8 +25,9 @@ class Backoff {
     return Duration(
         static_cast<int64_t>(static_cast<double>(bound.count()) * (0.1 + 0.9 * random_.Unit())));
   }
-  // The stream has proved useful. The next loss is followed by one short wait, not by none: a
-  // server that ends every stream after one message must not be hammered.
+  // The stream has proved useful: something came, or it lived a while. The next loss is followed by
+  // one short wait, not by none: a server that ends every stream after one message must not be
+  // hammered.
   void Succeeded() { bound_ = kFirst; }
 
  private:

@@ -76,6 +76,10 @@ class GrpcTransport final : public StreamTransport<Out, In> {
 
     void Cancel() { context_.TryCancel(); }
 
+    void OnReadInitialMetadataDone(bool ok) override {
+      if (ok && events_.on_open != nullptr) events_.on_open();
+    }
+
     void OnReadDone(bool ok) override {
       if (!ok) {
         End();

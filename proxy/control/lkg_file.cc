@@ -13,6 +13,7 @@ constexpr absl::string_view kMagic("TGLK\x01", 5);
 constexpr uint8_t kSealed = 1;
 constexpr uint8_t kIncomplete = 2;
 constexpr size_t kDigestBytes = 32;
+constexpr uint64_t kMaxUnixMillis = 9'000'000'000'000;  // year 2255: fits WallTime's nanoseconds
 
 void Put(std::string* out, uint64_t value, int bytes) {
   for (int i = 0; i < bytes; ++i) out->push_back(static_cast<char>(value >> (8 * i)));
@@ -77,6 +78,7 @@ absl::StatusOr<LkgFile> DecodeLkg(absl::string_view content, LkgKind kind, absl:
   }
   if (found_kind != static_cast<uint8_t>(kind)) return Damaged("another kind of file");
   if ((flags & ~uint64_t{kSealed | kIncomplete}) != 0 || zero != 0) return Damaged("unknown flags");
+  if (written > kMaxUnixMillis) return Damaged("impossible time");
   file.kind = kind;
   file.complete = (flags & kIncomplete) == 0;
   file.written = WallTime(std::chrono::milliseconds(static_cast<int64_t>(written)));

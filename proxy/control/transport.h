@@ -14,11 +14,13 @@ namespace tollgate::proxy {
 template <typename Out, typename In>
 class StreamTransport {
  public:
-  // Called on any thread, one at a time, `on_closed` last and once. They may come after the Stream
-  // was destroyed: the receiver tells by itself.
+  // Called on any thread, one at a time: `on_open` (may be null) when the other side has accepted
+  // the stream, `on_closed` last and once. They may come after the Stream was destroyed: the
+  // receiver tells by itself.
   struct Events {
     std::function<void(In)> on_message;
     std::function<void(absl::Status)> on_closed;
+    std::function<void()> on_open = nullptr;
   };
   // Destroying it ends the stream.
   class Stream {

@@ -28,6 +28,7 @@ class FakeTransport final : public proxy::StreamTransport<Out, In> {
   // What the client sent on the newest stream since the last call.
   std::vector<Out> TakeSent() { return std::exchange(live_->sent, {}); }
   void Deliver(In message) { live_->events.on_message(std::move(message)); }
+  void Accept() { live_->events.on_open(); }
   void Close(absl::Status why) { live_->events.on_closed(std::move(why)); }
 
  private:

@@ -28,6 +28,7 @@ class MemoryAds final : public proxy::AdsTransport {
       const std::lock_guard lock(mutex_);
       newest_ = end;
     }
+    end->Accept();
     return std::make_unique<Handle>(std::move(end));
   }
 
@@ -54,6 +55,9 @@ class MemoryAds final : public proxy::AdsTransport {
     ServerEnd(control::Hub* hub, control::Fleet* fleet, std::atomic<int>* resources, Events events)
         : hub_(hub), fleet_(fleet), resources_(resources), events_(std::move(events)) {}
 
+    void Accept() {
+      if (events_.on_open != nullptr) events_.on_open();
+    }
     void Receive(const Request& request) {
       bool introduce;
       {

@@ -209,6 +209,7 @@ TEST_F(ControlLoopTest, SurvivesTheControlPlaneAndAdoptsNothingTwiceWhenItIsBack
   EXPECT_TRUE(Serves(1));
   StartControlPlane();
   EXPECT_TRUE(Eventually([&] { return plane_->Sidecar().state == SyncState::kSynced; }));
+  EXPECT_TRUE(Eventually([&] { return client_->status().connected; }));
   EXPECT_EQ(sink_.offered(), 1u) << "nothing known is sent again, not even the Epoch";
   source_.Publish(SampleBundle(2));
   EXPECT_TRUE(Eventually([&] { return Serves(2); }));

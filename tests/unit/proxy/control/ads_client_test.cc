@@ -155,6 +155,9 @@ TEST_F(AdsClientTest, RefusesALowerRevision) {
 TEST_F(AdsClientTest, ListsWhatIsActiveWhenItReconnects) {
   Start();
   const ActiveSet have = Adopt({}, 1);
+  transport_.Accept();
+  executor_->Run();
+  EXPECT_TRUE(client_->status().connected);
   // Half of a cut is lost with the stream: it must not be listed, nor linger.
   const auto cut = CutBetween(have, ToActiveSet(SampleBundle(2)), "2");
   Deliver({cut[0]});
