@@ -125,12 +125,12 @@ int Serve(const Flags& flags, const config::v1::Bootstrap& bootstrap,
        .on_unknown_key = [&control](absl::string_view id) { control.ReportUnknownKey(id); }},
       clock, metrics);
   if (!server.ok()) return Fail(1, server.status());
-  RegisterGauges(metrics, **server, log.get(), control, clock);
+  RegisterGauges(metrics, **server, log.get(), control);
 
   Serving serving(**server, readiness);
   std::unique_ptr<LastKnownGood> kept;
   if (file_policy.has_value()) {
-    if (const absl::Status s = serving.ServeFile(*file_policy); !s.ok()) return Fail(1, s);
+    if (const absl::Status s = serving.AdoptNow(*file_policy); !s.ok()) return Fail(1, s);
   } else {
     auto started = StartControl(bootstrap, **server, serving, metrics, readiness, files, clock,
                                 &kept);
@@ -140,7 +140,8 @@ int Serve(const Flags& flags, const config::v1::Bootstrap& bootstrap,
 
   std::unique_ptr<AdminServer> admin;
   if (!bootstrap.admin().empty()) {
-    auto opened = OpenAdmin(bootstrap, **server, serving, readiness, metrics, control, signals);
+    auto opened = OpenAdmin(bootstrap, file_policy.has_value() ? &*file_policy : nullptr, **server,
+                            readiness, metrics, control, signals, clock);
     if (!opened.ok()) return Fail(1, opened.status());
     admin = *std::move(opened);
   }

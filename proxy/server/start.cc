@@ -1,5 +1,8 @@
 #include "proxy/server/start.h"
 
+#include <google/protobuf/struct.pb.h>
+#include <google/protobuf/util/json_util.h>
+
 #include <condition_variable>
 #include <utility>
 
@@ -93,6 +96,15 @@ std::optional<ControlClient::Status> ControlHolder::status() const {
   return client_->status();
 }
 
+config::v1::Bundle ControlHolder::Bundle() const {
+  std::shared_ptr<const ActiveSet> active;
+  {
+    std::lock_guard lock(mutex_);
+    if (client_ != nullptr) active = client_->active();
+  }
+  return active != nullptr ? ToBundle(*active).bundle : config::v1::Bundle();
+}
+
 absl::StatusOr<std::unique_ptr<ControlClient>> StartControl(
     const config::v1::Bootstrap& bootstrap, Server& server, Serving& serving, Metrics& metrics,
     Readiness& readiness, FileSystem& files, const Clock& clock,
@@ -154,6 +166,110 @@ absl::StatusOr<std::unique_ptr<ControlClient>> StartControl(
     }
   }
   return ControlClient::Create(std::move(options), &serving, &clock);
+}
+
+
+namespace {
+
+std::string StatsJson(const Server& server, const Readiness& readiness,
+                      const ControlHolder& control) {
+  google::protobuf::Struct stats;
+  auto& fields = *stats.mutable_fields();
+  const auto policy = server.policy();
+  fields["version"].set_string_value(kVersion);
+  fields["ready"].set_bool_value(readiness.ready());
+  fields["release"].set_number_value(policy ? policy->epoch.release : 0);
+  fields["revision"].set_number_value(policy ? policy->epoch.revision : 0);
+  fields["adopted"].set_number_value(server.adopted());
+  auto& notes = *fields["notes"].mutable_list_value();
+  for (const std::string& note : readiness.reasons()) {
+    notes.add_values()->set_string_value(note);
+  }
+  auto& listeners = *fields["listeners"].mutable_struct_value()->mutable_fields();
+  for (const auto& [name, address] : server.bound()) {
+    listeners[name].set_string_value(address.ToString());
+  }
+  auto& connections = *fields["connections"].mutable_struct_value()->mutable_fields();
+  connections["inbound"].set_number_value(server.connections(Direction::kInbound));
+  connections["outbound"].set_number_value(server.connections(Direction::kOutbound));
+  if (const auto status = control.status()) {
+    auto& c = *fields["control"].mutable_struct_value()->mutable_fields();
+    c["connected"].set_bool_value(status->connected);
+    c["incarnation"].set_string_value(status->incarnation);
+    c["refused"].set_number_value(status->refused);
+    c["last_error"].set_string_value(status->last_error);
+    auto& errors = *c["errors"].mutable_list_value();
+    for (const ResourceError& error : status->errors) {
+      errors.add_values()->set_string_value(ToString(error));
+    }
+  }
+  std::string json;
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  (void)google::protobuf::util::MessageToJsonString(stats, &json, options);
+  return json;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<AdminServer>> OpenAdmin(
+    const config::v1::Bootstrap& bootstrap, const config::v1::Bundle* file_policy, Server& server,
+    Readiness& readiness, Metrics& metrics, const ControlHolder& control, SignalWaiter& signals,
+    const Clock& clock) {
+  ASSIGN_OR_RETURN(const Address address, Address::Parse(bootstrap.admin()));
+  AdminActions actions;
+  actions.not_ready = [&readiness] {
+    return readiness.ready() ? std::vector<std::string>() : readiness.reasons();
+  };
+  actions.metrics = [&metrics] { return metrics.Scrape(); };
+  actions.config = [file_policy, &control] {
+    return BundleToRedactedJson(file_policy != nullptr ? *file_policy : control.Bundle());
+  };
+  actions.stats = [&server, &readiness, &control] {
+    return StatsJson(server, readiness, control);
+  };
+  actions.set_log_level = [](absl::string_view level) { return SetLogLevel(level); };
+  actions.drain = [&signals] {
+    signals.RequestStop();
+    return absl::OkStatus();
+  };
+  return AdminServer::Start(address, std::move(actions), clock);
+}
+
+void RegisterGauges(Metrics& metrics, Server& server, const AccessLogWriter* log,
+                    const ControlHolder& control) {
+  metrics.AddGauge("release", "Release that is served.", [&server] {
+    const auto policy = server.policy();
+    return policy ? static_cast<double>(policy->epoch.release) : 0;
+  });
+  metrics.AddGauge("revision", "Revision that is served.", [&server] {
+    const auto policy = server.policy();
+    return policy ? static_cast<double>(policy->epoch.revision) : 0;
+  });
+  metrics.AddCounter("adopted_total", "Policies adopted since start.",
+                     [&server] { return static_cast<double>(server.adopted()); });
+  metrics.AddGauge("control_connected", "1 while the control plane is connected.", [&control] {
+    const auto status = control.status();
+    return status.has_value() && status->connected ? 1.0 : 0.0;
+  });
+  metrics.AddCounter("policies_refused_total", "Policies refused since start.", [&control] {
+    const auto status = control.status();
+    return status.has_value() ? static_cast<double>(status->refused) : 0;
+  });
+  metrics.AddGauge("limit_counters", "Limit counters in memory.", [&server] {
+    return static_cast<double>(server.limits().Stats().entries);
+  });
+  metrics.AddGauge("limit_bytes", "Bytes of limit counters.", [&server] {
+    return static_cast<double>(server.limits().Stats().bytes);
+  });
+  metrics.AddCounter("limit_overflowed_total", "Checks answered by an overflow bucket.", [&server] {
+    return static_cast<double>(server.limits().Stats().overflowed);
+  });
+  if (log == nullptr) return;
+  metrics.AddCounter("access_log_written_total", "Access log lines written.",
+                     [log] { return static_cast<double>(log->written()); });
+  metrics.AddCounter("access_log_dropped_total", "Access log lines lost.",
+                     [log] { return static_cast<double>(log->dropped()); });
 }
 
 }  // namespace tollgate::proxy

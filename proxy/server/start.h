@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -49,6 +50,8 @@ class ControlHolder {
   void ReportUnknownKey(absl::string_view id) const;
   // Nullopt: this sidecar has no control plane.
   std::optional<ControlClient::Status> status() const;
+  // What is served, as it came; empty before the first.
+  config::v1::Bundle Bundle() const;
 
  private:
   mutable std::mutex mutex_;
@@ -61,13 +64,13 @@ absl::StatusOr<std::unique_ptr<ControlClient>> StartControl(
     Readiness& readiness, FileSystem& files, const Clock& clock,
     std::unique_ptr<LastKnownGood>* kept);
 
-absl::StatusOr<std::unique_ptr<AdminServer>> OpenAdmin(const config::v1::Bootstrap& bootstrap,
-                                                       Server& server, Readiness& readiness,
-                                                       Metrics& metrics,
-                                                       const ControlHolder& control,
-                                                       SignalWaiter& signals, const Clock& clock);
+// `file_policy`: what /config shows without a control plane; null with one.
+absl::StatusOr<std::unique_ptr<AdminServer>> OpenAdmin(
+    const config::v1::Bootstrap& bootstrap, const config::v1::Bundle* file_policy, Server& server,
+    Readiness& readiness, Metrics& metrics, const ControlHolder& control, SignalWaiter& signals,
+    const Clock& clock);
 
-void RegisterGauges(Metrics& metrics, const Server& server, const AccessLogWriter* log,
+void RegisterGauges(Metrics& metrics, Server& server, const AccessLogWriter* log,
                     const ControlHolder& control);
 
 }  // namespace tollgate::proxy
