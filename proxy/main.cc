@@ -99,8 +99,7 @@ absl::StatusOr<config::v1::Bootstrap> LoadBootstrap(const Flags& flags, FileSyst
   return bootstrap;
 }
 
-int Serve(const Flags& flags, const config::v1::Bootstrap& bootstrap,
-          std::optional<config::v1::Bundle> file_policy, FileSystem& files) {
+int Serve(const config::v1::Bootstrap& bootstrap, std::optional<config::v1::Bundle> file_policy, FileSystem& files) {
   const SystemClock clock;
   if (const absl::Status s = InitLog("tollgate-proxy", bootstrap.log_level()); !s.ok()) {
     return Fail(2, s);
@@ -191,7 +190,7 @@ int Main(int argc, char** argv) {
     std::printf("configuration is valid\n");
     return 0;
   }
-  return Serve(flags, *bootstrap, std::move(policy), files);
+  return Serve(*bootstrap, std::move(policy), files);
 }
 
 }  // namespace

@@ -37,6 +37,7 @@ AdsClient::AdsClient(Options options, AdsTransport* transport, PolicySink* sink,
   status_.incarnation = epoch.incarnation();
   status_.serving_revision = epoch.revision();
   status_.serving_release = epoch.release();
+  status_.active = staging_.active();
 }
 
 ControlClient::Status AdsClient::status() const {
@@ -192,6 +193,8 @@ void AdsClient::OnAdopted(std::vector<ResourceError> errors) {
   if (errors.empty()) {
     staging_.Activate(adoption.set);
     book_.Adopted(adoption.epoch);
+    const std::lock_guard lock(mutex_);
+    status_.active = adoption.set;
   }
   Report(adoption.epoch, errors);
   Answer(adoption.stream, ResourceType::kEpoch, adoption.nonce, errors);

@@ -52,6 +52,7 @@ class ControlClient {
     uint64_t refused = 0;
     std::vector<ResourceError> errors;  // of the newest cut, when it was refused
     std::string last_error;             // why the stream ended last
+    std::shared_ptr<const ActiveSet> active;  // what is served, as it came
   };
 
   // InvalidArgument: the address is not one that plaintext may go to (loopback, Unix socket).

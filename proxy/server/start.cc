@@ -97,12 +97,9 @@ std::optional<ControlClient::Status> ControlHolder::status() const {
 }
 
 config::v1::Bundle ControlHolder::Bundle() const {
-  std::shared_ptr<const ActiveSet> active;
-  {
-    std::lock_guard lock(mutex_);
-    if (client_ != nullptr) active = client_->active();
-  }
-  return active != nullptr ? ToBundle(*active).bundle : config::v1::Bundle();
+  const auto now = status();
+  return now.has_value() && now->active != nullptr ? ToBundle(*now->active).bundle
+                                                   : config::v1::Bundle();
 }
 
 absl::StatusOr<std::unique_ptr<ControlClient>> StartControl(
@@ -137,10 +134,7 @@ absl::StatusOr<std::unique_ptr<ControlClient>> StartControl(
     absl::StatusOr<LastKnownGood::Loaded> loaded = (*kept)->Load();
     if (loaded.ok()) {
       // What was revoked stays revoked, before anything is served.
-      std::vector<std::string> revoked;
-      for (const auto& [name, revocation] : loaded->revocations) {
-        revoked.insert(revoked.end(), revocation.key_ids.begin(), revocation.key_ids.end());
-      }
+      std::vector<std::string> revoked = KeyIds(loaded->revocations);
       if (!revoked.empty()) serving.Revoke(std::move(revoked), [] {});
       options.revocations = std::move(loaded->revocations);
       const Duration age = clock.Wall() - loaded->written;
