@@ -1,0 +1,73 @@
+// AdminApi: what each call of the admin API does, without gRPC: over releases, credentials, the
+// fleet and the model. AdminService is its wire. Owned by main.
+//
+// Thread-safe; calls block on the store. An error's message is for the operator.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "common/base/clock.h"
+#include "control-plane/push/fleet.h"
+#include "control-plane/release/credential_store.h"
+#include "control-plane/release/releases.h"
+#include "control-plane/store/rev_store.h"
+#include "tollgate/admin/v1/admin.pb.h"
+
+namespace tollgate::control {
+
+// Who calls: the name that the client gives (whoever may open the socket is trusted; the name is
+// for the record), and where the call came from.
+struct Caller {
+  std::string user;
+  std::string peer;
+};
+
+class AdminApi {
+ public:
+  // Borrows all.
+  AdminApi(RevStore& store, Releases& releases, CredentialStore& credentials, Fleet& fleet)
+      : store_(store), releases_(releases), credentials_(credentials), fleet_(fleet) {}
+
+  absl::Status Apply(const Caller& caller, const admin::v1::ApplyRequest& request,
+                     admin::v1::ApplyResponse* response);
+  absl::Status Get(const admin::v1::GetRequest& request, admin::v1::GetResponse* response);
+  absl::Status Delete(const Caller& caller, const admin::v1::DeleteRequest& request,
+                      admin::v1::ApplyResponse* response);
+  absl::Status Diff(const admin::v1::ApplyRequest& request, admin::v1::DiffResponse* response);
+  absl::Status ListReleases(const admin::v1::ListReleasesRequest& request,
+                            admin::v1::ListReleasesResponse* response);
+  absl::Status Rollback(const Caller& caller, const admin::v1::RollbackRequest& request,
+                        admin::v1::ApplyResponse* response);
+  absl::Status ListProxies(const admin::v1::ListProxiesRequest& request,
+                           admin::v1::ListProxiesResponse* response);
+  // Ends early, as it is then, once `cancelled`.
+  absl::Status WaitRelease(const admin::v1::WaitReleaseRequest& request,
+                           const std::function<bool()>& cancelled,
+                           admin::v1::ListProxiesResponse* response);
+  absl::Status IssueKey(const Caller& caller, const admin::v1::IssueKeyRequest& request,
+                        admin::v1::IssueKeyResponse* response);
+  absl::Status RotateKey(const Caller& caller, const admin::v1::IssueKeyRequest& request,
+                         admin::v1::IssueKeyResponse* response);
+  // Durable when it returns.
+  absl::Status RevokeKey(const Caller& caller, const admin::v1::RevokeKeyRequest& request,
+                         admin::v1::RevokeKeyResponse* response);
+  absl::Status ListKeys(const admin::v1::ListKeysRequest& request,
+                        admin::v1::ListKeysResponse* response);
+  absl::Status GetVersion(admin::v1::GetVersionResponse* response);
+
+ private:
+  absl::StatusOr<PublishResult> PublishSources(const admin::v1::ApplyRequest& request,
+                                               const std::string& author, bool dry_run);
+  absl::Status CheckKeyName(const std::string& environment, const std::string& consumer,
+                            const std::string& name);
+
+  RevStore& store_;
+  Releases& releases_;
+  CredentialStore& credentials_;
+  Fleet& fleet_;
+};
+
+}  // namespace tollgate::control

@@ -1,0 +1,19 @@
+#include "control-plane/admin/audit.h"
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/log.h"
+
+namespace tollgate::control {
+
+void Audit(const Caller& caller, absl::string_view call, absl::string_view environment,
+           absl::string_view what, const absl::Status& outcome) {
+  const auto quoted = [](absl::string_view text) {
+    return absl::StrCat("\"", absl::CHexEscape(text), "\"");  // nobody forges a second line
+  };
+  spdlog::info(absl::StrCat("audit user=", quoted(caller.user), " peer=", quoted(caller.peer),
+                            " call=", call, " environment=", quoted(environment),
+                            " what=", quoted(what), " outcome=", quoted(outcome.ToString())));
+}
+
+}  // namespace tollgate::control

@@ -1,0 +1,142 @@
+// proxies, version, and the wait after a publish.
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/status.h"
+#include "common/base/version.h"
+#include "control-plane/cli/commands.h"
+
+namespace tollgate::control {
+namespace {
+
+// A sidecar whose service is not in the policy: it waits, and is no obstacle.
+bool IsStranger(const admin::v1::Proxy& proxy) {
+  return proxy.errors_size() == 1 && proxy.errors(0).code() == "NOT_FOUND";
+}
+
+std::string ErrorText(const agent::v1::ResourceError& error) {
+  const size_t slash = error.type_url().rfind('.');
+  std::string out = slash == std::string::npos ? "" : error.type_url().substr(slash + 1);
+  for (const std::string& part : {error.name(), error.field_path()}) {
+    if (!part.empty()) absl::StrAppend(&out, out.empty() ? "" : " ", part);
+  }
+  return absl::StrCat(out, out.empty() ? "" : ": ", error.message(), " (", error.code(), ")");
+}
+
+std::string ErrorsText(const admin::v1::Proxy& proxy) {
+  std::string out;
+  for (const agent::v1::ResourceError& error : proxy.errors()) {
+    absl::StrAppend(&out, "  ", ErrorText(error), "\n");
+  }
+  return out;
+}
+
+enum class Outcome { kApplied, kRefused, kPending, kStranger, kDisconnected };
+
+Outcome OutcomeOf(const admin::v1::Proxy& proxy, uint64_t release) {
+  if (!proxy.connected()) return Outcome::kDisconnected;
+  if (proxy.refused_release() >= release) return Outcome::kRefused;
+  if (IsStranger(proxy)) return Outcome::kStranger;
+  if (proxy.state() == "SYNCED" && proxy.offered_release() >= release) return Outcome::kApplied;
+  if (proxy.serving_release() >= release) return Outcome::kApplied;
+  return proxy.errors().empty() ? Outcome::kPending : Outcome::kRefused;
+}
+
+}  // namespace
+
+ExitCode RunProxies(Session& session) {
+  admin::v1::ListProxiesRequest request;
+  request.set_environment(session.environment());
+  const absl::StatusOr<Client*> client = session.Connect();
+  if (!client.ok()) return session.Fail(client.status());
+  const absl::StatusOr<admin::v1::ListProxiesResponse> response = (*client)->ListProxies(request);
+  if (!response.ok()) return session.Fail(response.status());
+  if (!session.table()) {
+    session.PrintMessage(*response);
+    return ExitCode::kOk;
+  }
+  if (response->proxies().empty()) {
+    session.Note(
+        absl::StrCat("no sidecar of environment ", session.environment(), " has connected yet\n"));
+    return ExitCode::kOk;
+  }
+  Table table({"NODE", "SERVICE", "STATE", "RELEASE", "OFFERED", "ADOPTED", "VERSION", "SEEN"});
+  std::string errors;
+  const auto number = [](uint64_t value) { return value == 0 ? "" : absl::StrCat(value); };
+  for (const admin::v1::Proxy& proxy : response->proxies()) {
+    const Duration age = session.now() - WallTime(std::chrono::milliseconds(proxy.last_seen()));
+    table.Add({proxy.node(), proxy.service(), proxy.state(), number(proxy.serving_release()),
+               number(proxy.offered_release()), absl::StrCat(proxy.adopted()), proxy.version(),
+               Age(age)});
+    if (proxy.errors().empty()) continue;
+    absl::StrAppend(&errors, "\n", proxy.node(),
+                    proxy.refused_release() == 0
+                        ? std::string(" cannot be served:")
+                        : absl::StrCat(" refused release ", proxy.refused_release(), ":"),
+                    "\n", ErrorsText(proxy));
+  }
+  session.Print(absl::StrCat(table.ToString(), errors));
+  return ExitCode::kOk;
+}
+
+ExitCode WaitAndReport(Session& session, uint64_t release, Duration wait) {
+  admin::v1::WaitReleaseRequest request;
+  request.set_environment(session.environment());
+  request.set_release(release);
+  request.set_timeout_ms(static_cast<uint32_t>(wait / std::chrono::milliseconds(1)));
+  const absl::StatusOr<Client*> client = session.Connect();
+  if (!client.ok()) return session.Fail(client.status());
+  const absl::StatusOr<admin::v1::ListProxiesResponse> response = (*client)->WaitRelease(request);
+  if (!response.ok()) return session.Fail(response.status());
+  ExitCode code = ExitCode::kOk;
+  size_t connected = 0;
+  std::string text;
+  for (const admin::v1::Proxy& proxy : response->proxies()) {
+    const Outcome outcome = OutcomeOf(proxy, release);
+    if (outcome == Outcome::kDisconnected) continue;
+    ++connected;
+    switch (outcome) {
+      case Outcome::kApplied:
+        absl::StrAppend(&text, proxy.node(), " serves release ", release, "\n");
+        break;
+      case Outcome::kRefused:
+        absl::StrAppend(&text, proxy.node(), " refused release ", release, ", serves ",
+                        proxy.serving_release(), ":\n", ErrorsText(proxy));
+        code = ExitCode::kNotApplied;
+        break;
+      case Outcome::kStranger:
+        absl::StrAppend(&text, proxy.node(), " is not served:\n", ErrorsText(proxy));
+        break;
+      case Outcome::kPending:
+      case Outcome::kDisconnected:
+        absl::StrAppend(&text, proxy.node(), " has not answered in time, serves ",
+                        proxy.serving_release(), "\n");
+        code = ExitCode::kNotApplied;
+    }
+  }
+  if (connected == 0) text = "no sidecar is connected\n";
+  // Programs have the publish on standard output; what follows it is for people.
+  if (session.table()) {
+    session.Print(text);
+  } else {
+    session.Note(text);
+  }
+  return code;
+}
+
+ExitCode RunVersion(Session& session) {
+  session.Print(absl::StrCat("tollgatectl ", kVersion, "\n"));
+  const absl::StatusOr<Client*> client = session.Connect();
+  if (!client.ok()) return session.Fail(client.status());
+  const absl::StatusOr<admin::v1::GetVersionResponse> response = (*client)->GetVersion();
+  if (!response.ok()) return session.Fail(response.status());
+  if (!session.table()) {
+    session.PrintMessage(*response);
+    return ExitCode::kOk;
+  }
+  session.Print(absl::StrCat("tollgate-control ", response->version(), ", schema ",
+                             response->schema(), ", revision ", response->revision(), ", store ",
+                             response->incarnation(), "\n"));
+  return ExitCode::kOk;
+}
+
+}  // namespace tollgate::control

@@ -1,0 +1,253 @@
+// tollgatectl: reads the command line and runs one command.
+#include <cstdio>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "common/base/version.h"
+#include "control-plane/cli/commands.h"
+
+namespace tollgate::control {
+namespace {
+
+using Action = std::function<ExitCode(Session&)>;
+
+// The command line: what CLI11 fills, and what to do then.
+class CommandLine {
+ public:
+  CommandLine() {
+    app_.require_subcommand(1);
+    app_.fallthrough();
+    app_.get_formatter()->column_width(34);
+    app_.set_version_flag("--version", absl::StrCat("tollgatectl ", kVersion));
+    app_.footer(absl::StrCat("\n", kExitCodesHelp));
+    app_.add_option("-s,--server", globals_.server, "The control plane: unix:/path or host:port")
+        ->envname("TOLLGATE_ADMIN")
+        ->capture_default_str();
+    app_.add_option("-E,--environment", globals_.environment, "Environment to work on")
+        ->envname("TOLLGATE_ENVIRONMENT")
+        ->capture_default_str();
+    app_.add_option("-o,--output", globals_.format, "table, json or yaml")
+        ->transform(CLI::CheckedTransformer(
+            std::map<std::string, OutputFormat>{{"table", OutputFormat::kTable},
+                                                {"json", OutputFormat::kJson},
+                                                {"yaml", OutputFormat::kYaml}}))
+        ->type_name("FORMAT")
+        ->default_str("table");
+    AddDuration(&app_, "--timeout", &globals_.timeout, "For the control plane's answer")
+        ->default_str("10s");
+    AddReleaseCommands();
+    AddFleetCommands();
+    AddKeyCommands();
+    AddOfflineCommands();
+  }
+
+  int Run(int argc, char** argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      return app_.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+    }
+    Session session(globals_);
+    return static_cast<int>(action_(session));
+  }
+
+ private:
+  CLI::App* AddCommand(CLI::App* parent, const std::string& name, const std::string& help,
+                       Action action) {
+    CLI::App* command = parent->add_subcommand(name, help);
+    command->callback([this, action = std::move(action)] { action_ = action; });
+    return command;
+  }
+
+  // Reads "30s", "10m", "90d".
+  static CLI::Option* AddDuration(CLI::App* command, const std::string& name, Duration* out,
+                                  const std::string& help) {
+    return command
+        ->add_option_function<std::string>(
+            name,
+            [name, out](const std::string& text) {
+              if (ParseCliDuration(text, out)) return;
+              throw CLI::ValidationError(name,
+                                         absl::StrCat("\"", text,
+                                                      "\" is no duration; expected one such as "
+                                                      "30s, 10m, 12h or 90d"));
+            },
+            help)
+        ->type_name("DURATION");
+  }
+
+  static void AddPaths(CLI::App* command, std::vector<std::string>* paths) {
+    command->add_option("-f,--file", *paths, "YAML file, directory, or - for standard input")
+        ->required()
+        ->type_name("PATH");
+  }
+
+  void AddWait(CLI::App* command) {
+    command
+        ->add_option_function<std::string>(
+            "--wait",
+            [this](const std::string& text) {
+              Duration wait = std::chrono::seconds(30);
+              if (!text.empty() && text != "true" && !ParseCliDuration(text, &wait)) {
+                throw CLI::ValidationError(
+                    "--wait", absl::StrCat("\"", text, "\" is no duration; write --wait=30s"));
+              }
+              apply_.wait = wait;
+            },
+            "Wait until every connected sidecar has answered (default 30s)")
+        ->type_name("[=DURATION]")
+        ->expected(0, 1);
+  }
+
+  void AddReleaseCommands() {
+    CLI::App* apply = AddCommand(&app_, "apply", "Publish documents as one release",
+                                 [this](Session& s) { return RunApply(s, apply_); });
+    AddPaths(apply, &apply_.paths);
+    apply->add_flag("--dry-run", apply_.dry_run, "Check and show what would change");
+    CLI::Option* owner =
+        apply->add_option("--owner", apply_.owner, "Whose documents --prune deletes");
+    apply
+        ->add_flag("--prune", apply_.prune,
+                   "Delete the documents of --owner that are not in this set")
+        ->needs(owner);
+    AddWait(apply);
+    apply->add_option("-m,--message", apply_.message, "Kept with the release");
+    apply->add_option("--base", apply_.base, "Publish only if this release is still the head")
+        ->type_name("RELEASE");
+
+    CLI::App* validate =
+        AddCommand(&app_, "validate", "Check documents, change nothing",
+                   [this](Session& s) { return RunValidate(s, apply_.paths, offline_); });
+    AddPaths(validate, &apply_.paths);
+    validate->add_flag("--offline", offline_, "Without a control plane: these documents alone");
+
+    CLI::App* diff = AddCommand(&app_, "diff", "Show what applying documents would change",
+                                [this](Session& s) { return RunDiff(s, apply_.paths); });
+    AddPaths(diff, &apply_.paths);
+
+    CLI::App* get = AddCommand(&app_, "get", "Show documents (-o yaml shows them whole)",
+                               [this](Session& s) { return RunGet(s, kind_, name_, release_); });
+    get->add_option("KIND", kind_,
+                    "Service, Issuer, Plan, Consumer, Api or Listener; default: all");
+    get->add_option("NAME", name_);
+    get->add_option("--release", release_, "Of an older release")->type_name("RELEASE");
+
+    CLI::App* remove =
+        AddCommand(&app_, "delete", "Delete one document, as a release",
+                   [this](Session& s) { return RunDelete(s, kind_, name_, apply_.dry_run); });
+    remove->add_option("KIND", kind_)->required();
+    remove->add_option("NAME", name_)->required();
+    remove->add_flag("--dry-run", apply_.dry_run, "Check and show what would change");
+
+    CLI::App* releases = AddCommand(&app_, "releases", "List releases, newest first",
+                                    [this](Session& s) { return RunReleases(s, limit_); });
+    releases->add_option("-n,--limit", limit_, "How many")->capture_default_str();
+
+    CLI::App* rollback =
+        AddCommand(&app_, "rollback",
+                   "Publish an older release's documents again (API keys are not rolled back)",
+                   [this](Session& s) { return RunRollback(s, release_, apply_.wait); });
+    rollback->add_option("RELEASE", release_, "Default: the one before the head");
+    AddWait(rollback);
+  }
+
+  void AddFleetCommands() {
+    AddCommand(&app_, "proxies", "Show which sidecar serves which release", RunProxies);
+    AddCommand(&app_, "version", "Show the versions of this program and the control plane",
+               RunVersion);
+  }
+
+  void AddKeyCommands() {
+    CLI::App* key = app_.add_subcommand("key", "Issue, rotate, revoke and list API keys");
+    key->require_subcommand(1);
+    const auto add_names = [this](CLI::App* command, bool required) {
+      command->add_option("CONSUMER", consumer_)->required(required);
+      command->add_option("NAME", name_, "One of the consumer's api_keys")->required(required);
+    };
+    CLI::App* issue = AddCommand(key, "issue", "Make a key and print it, once", [this](Session& s) {
+      return RunKeyIssue(s, consumer_, name_, expires_);
+    });
+    add_names(issue, true);
+    AddDuration(issue, "--expires", &expires_, "When it ends, e.g. 90d; default: never");
+    CLI::App* rotate = AddCommand(
+        key, "rotate", "Make a second key; the first one ends a while later",
+        [this](Session& s) { return RunKeyRotate(s, consumer_, name_, expires_, old_valid_for_); });
+    add_names(rotate, true);
+    AddDuration(rotate, "--expires", &expires_, "When the new one ends; default: never");
+    AddDuration(rotate, "--old-valid-for", &old_valid_for_, "How long the old one stays")
+        ->default_str("1d");
+    CLI::App* revoke =
+        AddCommand(key, "revoke", "Revoke all keys of a consumer and name, or one --id, for ever",
+                   [this](Session& s) {
+                     if (id_.empty() == name_.empty()) {
+                       s.Note("tollgatectl: key revoke: expected CONSUMER and NAME, or --id ID\n");
+                       return ExitCode::kUsage;
+                     }
+                     return RunKeyRevoke(s, consumer_, name_, id_);
+                   });
+    add_names(revoke, false);
+    revoke->add_option("--id", id_, "One key, by its id");
+    CLI::App* list = AddCommand(key, "list", "List keys, without their secrets",
+                                [this](Session& s) { return RunKeyList(s, consumer_); });
+    list->add_option("CONSUMER", consumer_, "Default: all");
+  }
+
+  void AddOfflineCommands() {
+    CLI::App* translate = AddCommand(
+        &app_, "translate", "Print what one sidecar would receive, for tollgate-proxy --policy",
+        [this](Session& s) { return RunTranslate(s, apply_.paths, consumer_, name_, address_); });
+    AddPaths(translate, &apply_.paths);
+    translate->add_option("--service", consumer_, "The sidecar's service")->required();
+    translate->add_option("--instance", name_, "The sidecar's node id")->required();
+    translate->add_option("--address", address_, "Where it listens, if that tells it apart");
+
+    CLI::App* token = AddCommand(&app_, "token", "Sign a token, for demos and tests",
+                                 [this](Session& s) { return RunToken(s, token_); });
+    token->add_option("--key-file", token_.key_file, "A private JWK, or a set of them")->required();
+    token->add_option("--alg", token_.alg, "Default: the key's own");
+    token->add_option("--kid", token_.kid, "Which key of a set");
+    token->add_option("--iss", token_.issuer, "Issuer");
+    token->add_option("--aud", token_.audiences, "Audience; may be repeated");
+    token->add_option("--sub", token_.subject, "Subject; rfc9068: the client_id too");
+    token->add_option("--scope", token_.scope, "Permissions, separated by spaces");
+    token->add_option("--claim", token_.claims, "NAME=VALUE; VALUE is JSON, or else a text")
+        ->take_all();
+    AddDuration(token, "--ttl", &token_.ttl, "Valid for; --ttl=-1m makes an expired one")
+        ->default_str("10m");
+    token->add_option("--profile", token_.profile, "jwt or rfc9068")
+        ->check(CLI::IsMember({"jwt", "rfc9068"}))
+        ->capture_default_str();
+
+    CLI::App* keygen = AddCommand(&app_, "keygen", "Make a signing key, for demos and tests",
+                                  [this](Session& s) { return RunKeygen(s, keygen_); });
+    keygen->add_option("--alg", keygen_.alg, "ES256, ES384, RS256, PS256, EdDSA, HS256 ...")
+        ->required();
+    keygen->add_option("--kid", keygen_.kid, "Name of the key")->required();
+    keygen->add_option("--private", keygen_.private_file, "File for the private JWK (mode 0600)")
+        ->required();
+    keygen->add_option("--public", keygen_.public_file, "File for the JWK set of the Issuer")
+        ->required();
+  }
+
+  CLI::App app_{"tollgatectl: the operator's tool of Tollgate"};
+  Action action_;
+  GlobalFlags globals_;
+  ApplyFlags apply_;
+  TokenFlags token_;
+  KeygenFlags keygen_;
+  bool offline_ = false;
+  std::string kind_, name_, consumer_, id_, address_;
+  uint64_t release_ = 0;
+  uint32_t limit_ = 20;
+  Duration expires_{};
+  Duration old_valid_for_ = std::chrono::hours(24);
+};
+
+}  // namespace
+}  // namespace tollgate::control
+
+int main(int argc, char** argv) { return tollgate::control::CommandLine().Run(argc, argv); }
