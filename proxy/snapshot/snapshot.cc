@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status.h"
-#include "proxy/filter/steps.h"
 
 namespace tollgate::proxy {
 namespace {
@@ -42,12 +41,12 @@ absl::Status Missing(absl::string_view what, absl::string_view name) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Snapshot>> Snapshot::Compile(
-    std::shared_ptr<const Policy> policy, const Snapshot* previous) {
+    std::shared_ptr<const Policy> policy, const Snapshot* previous, StepMaker make_steps) {
   std::shared_ptr<Snapshot> snapshot(new Snapshot);
   snapshot->tables_.policy = std::move(policy);
   RETURN_IF_ERROR(snapshot->CompileTables(previous));
   for (const auto& [name, listener] : snapshot->policy().listeners) {
-    RETURN_IF_ERROR(Annotate(snapshot->CompileListener(listener, previous),
+    RETURN_IF_ERROR(Annotate(snapshot->CompileListener(listener, previous, make_steps),
                              absl::StrCat("listener ", name)));
   }
   return snapshot;
@@ -93,7 +92,7 @@ const CompiledPlan* Snapshot::Plan(const std::string& name) const {
 }
 
 absl::Status Snapshot::CompileListener(const ListenerPolicy& listener_policy,
-                                       const Snapshot* previous) {
+                                       const Snapshot* previous, StepMaker make_steps) {
   ASSIGN_OR_RETURN(ApiTable table, ApiTable::Build(listener_policy.apis));
   CompiledListener listener{&listener_policy, std::move(table), {}, nullptr};
   listener.apis.resize(listener_policy.apis.size());
@@ -127,7 +126,7 @@ absl::Status Snapshot::CompileListener(const ListenerPolicy& listener_policy,
     }
   }
   std::unique_ptr<const Chain>& chain = chains_[listener_policy.name];
-  chain = std::make_unique<const Chain>(MakeSteps(listener_policy));
+  chain = std::make_unique<const Chain>(make_steps(listener_policy));
   listener.chain = chain.get();
   listeners_.emplace(listener_policy.name, std::move(listener));
   return absl::OkStatus();

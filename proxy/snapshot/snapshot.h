@@ -7,19 +7,27 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "common/policy/policy.h"
 #include "proxy/filter/chain.h"
+#include "proxy/filter/steps.h"
 #include "proxy/filter/tables.h"
 
 namespace tollgate::proxy {
 
 class Snapshot {
  public:
+  // The steps of a listener's chain, in order.
+  using StepMaker = absl::FunctionRef<std::vector<std::unique_ptr<const Filter>>(
+      const ListenerPolicy& listener)>;
+
   // `previous` may be null. Errors: what FromBundle should have refused.
   static absl::StatusOr<std::shared_ptr<const Snapshot>> Compile(
-      std::shared_ptr<const Policy> policy, const Snapshot* previous);
+      std::shared_ptr<const Policy> policy, const Snapshot* previous,
+      StepMaker make_steps = MakeSteps);
   Snapshot(const Snapshot&) = delete;
   Snapshot& operator=(const Snapshot&) = delete;
 
@@ -31,7 +39,8 @@ class Snapshot {
  private:
   Snapshot() = default;
   absl::Status CompileTables(const Snapshot* previous);
-  absl::Status CompileListener(const ListenerPolicy& policy, const Snapshot* previous);
+  absl::Status CompileListener(const ListenerPolicy& policy, const Snapshot* previous,
+                               StepMaker make_steps);
   absl::StatusOr<CompiledVersion> CompileVersion(const RouteTablePolicy& table,
                                                  const ApiEntry& entry, const Snapshot* previous);
   const CompiledPlan* Plan(const std::string& name) const;
