@@ -10,6 +10,13 @@
 #include "control-plane/model/values.h"
 
 namespace tollgate::control {
+namespace {
+
+constexpr size_t kMaxHeaders = 64;
+// Looking for what was meant costs time: past so many problems nobody reads it.
+constexpr size_t kMaxSuggestions = 50;
+
+}  // namespace
 
 std::string At(absl::string_view list, size_t index, absl::string_view field) {
   return absl::StrCat(list, "[", index, "]", field.empty() ? "" : ".", field);
@@ -79,6 +86,10 @@ std::vector<HeaderValue> Checker::TakeHeaders(
     absl::string_view field, const google::protobuf::Map<std::string, std::string>& headers) {
   const std::map<std::string, std::string> sorted(headers.begin(), headers.end());
   std::vector<HeaderValue> out;
+  if (sorted.size() > kMaxHeaders) {
+    Report(field, "", absl::StrCat("has ", sorted.size(), " headers; at most ", kMaxHeaders));
+    return out;
+  }
   for (const auto& [name, value] : sorted) {
     const std::string at = absl::StrCat(field, ".", name);
     auto parsed = ParseHeaderName(name);
@@ -128,17 +139,25 @@ void Checker::NeedPlaintext(absl::string_view field, const Address& address, boo
 
 bool Checker::Refer(absl::string_view field, const std::string& kind, const std::string& name) {
   static const auto* const kNone = new std::vector<std::string>;
-  const auto known = names_.find(kind);
-  return Among(field, name, kind, known == names_.end() ? *kNone : known->second);
+  const auto found = names_.find(kind);
+  const std::vector<std::string>& known = found == names_.end() ? *kNone : found->second;
+  if (std::binary_search(known.begin(), known.end(), name)) return true;
+  ReportUnknown(field, name, kind, known);
+  return false;
 }
 
 bool Checker::Among(absl::string_view field, absl::string_view name, absl::string_view what,
                     const std::vector<std::string>& known) {
   if (std::find(known.begin(), known.end(), name) != known.end()) return true;
-  std::string remedy = DidYouMean(name, known);
+  ReportUnknown(field, name, what, known);
+  return false;
+}
+
+void Checker::ReportUnknown(absl::string_view field, absl::string_view name, absl::string_view what,
+                            const std::vector<std::string>& known) {
+  std::string remedy = problem_count() < kMaxSuggestions ? DidYouMean(name, known) : "";
   if (known.empty()) remedy = absl::StrCat("There is no ", what, " yet: add it to this set");
   Report(field, name, absl::StrCat("there is no ", what, " of this name"), remedy);
-  return false;
 }
 
 }  // namespace tollgate::control

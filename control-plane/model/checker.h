@@ -71,6 +71,9 @@ class Checker {
              const std::vector<std::string>& known);
 
  private:
+  void ReportUnknown(absl::string_view field, absl::string_view name, absl::string_view what,
+                     const std::vector<std::string>& known);
+
   const SourceDocument& source_;
   const NameIndex& names_;
   std::vector<Problem>* problems_;

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
-#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -66,10 +64,7 @@ class Compiler {
     });
     CheckTokenOwners();
     CheckHosts();
-    std::stable_sort(result_.problems.begin(), result_.problems.end(),
-                     [](const Problem& a, const Problem& b) {
-                       return std::tie(a.file, a.line) < std::tie(b.file, b.line);
-                     });
+    SortAndLimit(&result_.problems);
     return std::move(result_);
   }
 

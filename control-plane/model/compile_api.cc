@@ -11,6 +11,8 @@ namespace tollgate::control {
 namespace {
 
 constexpr absl::string_view kDefaultApiKeyHeader = "x-api-key";
+constexpr int kMaxVersions = 100;
+constexpr size_t kMaxRoutes = 100'000;  // of all versions of an Api, shared ones counted for each
 constexpr absl::string_view kVersionSegment = "/{version}/";
 
 AuthenticatorPolicy CompileAuthenticator(const model::v1::Authenticator& spec,
@@ -166,8 +168,40 @@ void CheckRouteSource(const model::v1::Api& spec, const model::v1::ApiVersion& v
   }
 }
 
+// Gives each version with routes_from the routes that it names.
+void ShareRoutes(const model::v1::Api& spec, Checker* check, ApiModel* api) {
+  size_t total = 0;
+  for (const model::v1::ApiVersion& version : spec.versions()) {
+    const auto* source =
+        version.routes_from().empty() ? &version : FindVersion(spec, version.routes_from());
+    if (source != nullptr) total += source->routes_size();
+  }
+  if (total > kMaxRoutes) {
+    check->Report("versions", "",
+                  absl::StrCat("have ", total,
+                               " routes, shared ones counted for "
+                               "each version; at most ",
+                               kMaxRoutes),
+                  "Split the Api");
+    return;
+  }
+  for (int i = 0; i < spec.versions_size(); ++i) {
+    for (int j = 0; j < spec.versions_size(); ++j) {
+      const std::string& from = spec.versions(i).routes_from();
+      if (i != j && !from.empty() && spec.versions(j).name() == from) {
+        api->versions[i].routes = api->versions[j].routes;
+      }
+    }
+  }
+}
+
 void CompileVersions(const model::v1::Api& spec, Checker* check, const Model& model,
                      ApiModel* api) {
+  if (spec.versions_size() > kMaxVersions) {
+    check->Report("versions", "",
+                  absl::StrCat("has ", spec.versions_size(), " versions; at most ", kMaxVersions));
+    return;
+  }
   std::vector<std::string> names;
   for (int i = 0; i < spec.versions_size(); ++i) {
     const std::string& name = spec.versions(i).name();
@@ -192,14 +226,7 @@ void CompileVersions(const model::v1::Api& spec, Checker* check, const Model& mo
     table.routes = CompileRoutes(version, At("versions", i), spec.service(), check, model);
     api->versions.push_back(std::move(table));
   }
-  for (int i = 0; i < spec.versions_size(); ++i) {
-    for (int j = 0; j < spec.versions_size(); ++j) {
-      const std::string& from = spec.versions(i).routes_from();
-      if (i != j && !from.empty() && spec.versions(j).name() == from) {
-        api->versions[i].routes = api->versions[j].routes;
-      }
-    }
-  }
+  ShareRoutes(spec, check, api);
 }
 
 void CompileConsumerRule(const model::v1::Api& spec, Checker* check, const Model& model,

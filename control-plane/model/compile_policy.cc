@@ -1,6 +1,7 @@
 // Issuers, plans and consumers.
 #include <algorithm>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -165,6 +166,7 @@ void CompileConsumer(const model::v1::Consumer& spec, Checker* check, Model* mod
   CheckPlan("plan", spec.plan(), {LimitKey::kConsumer, LimitKey::kKey, LimitKey::kClaim},
             "consumer, key or claim:NAME", check, *model);
   consumer.grants = check->TakeTexts("grants", spec.grants(), CheckPermission);
+  absl::flat_hash_set<std::pair<std::string, std::string>> seen;
   for (int i = 0; i < spec.tokens_size(); ++i) {
     const model::v1::TokenIdentity& token = spec.tokens(i);
     check->Refer(At("tokens", i, "issuer"), "Issuer", token.issuer());
@@ -173,8 +175,7 @@ void CompileConsumer(const model::v1::Consumer& spec, Checker* check, Model* mod
       check->Report(at, "", "is missing; expected what the issuer's consumer claim holds");
     }
     TokenIdentity identity{token.issuer(), token.value()};
-    if (std::find(consumer.tokens.begin(), consumer.tokens.end(), identity) !=
-        consumer.tokens.end()) {
+    if (!seen.emplace(token.issuer(), token.value()).second) {
       check->Report(at, token.value(), "stands here twice");
     }
     consumer.tokens.push_back(std::move(identity));

@@ -20,6 +20,7 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 using Kind = YamlNode::Kind;
 
+constexpr size_t kMaxSuggestions = 50;  // past so many problems nobody reads them
 constexpr absl::string_view kApiVersionKey = "apiVersion";  // the only key in camel case
 
 absl::string_view Describe(const YamlNode& node) {
@@ -133,7 +134,7 @@ class Mapper {
   void Unknown(const YamlNode::Field& field, absl::string_view path, absl::string_view type,
                const std::vector<std::string>& known) {
     Report(field.line, path, "", absl::StrCat("unknown field of ", type),
-           DidYouMean(field.key, known));
+           problems_->size() < kMaxSuggestions ? DidYouMean(field.key, known) : "");
   }
 
   void MapMessage(const YamlNode& node, absl::string_view path, Message* message) {

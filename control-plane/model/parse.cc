@@ -1,9 +1,7 @@
 #include "control-plane/model/parse.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "control-plane/model/mapper.h"
 #include "control-plane/model/yaml_tree.h"
 
@@ -30,16 +28,8 @@ ParseResult ParseDocuments(absl::string_view file, absl::string_view text) {
     }
     if (result.problems.size() >= kMaxProblems) break;
   }
-  if (result.problems.size() >= kMaxProblems) {
-    result.whole = false;
-    result.problems.resize(kMaxProblems);
-    Problem enough;
-    enough.file = std::string(file);
-    enough.message = absl::StrCat("more than ", kMaxProblems, " problems; the rest is not shown");
-    result.problems.push_back(std::move(enough));
-  }
-  std::stable_sort(result.problems.begin(), result.problems.end(),
-                   [](const Problem& a, const Problem& b) { return a.line < b.line; });
+  if (result.problems.size() >= kMaxProblems) result.whole = false;
+  SortAndLimit(&result.problems);
   return result;
 }
 

@@ -16,7 +16,6 @@ namespace tollgate::control {
 inline constexpr size_t kMaxYamlBytes = 4 << 20;
 inline constexpr size_t kMaxYamlDocuments = 10'000;
 inline constexpr size_t kMaxYamlDepth = 32;
-inline constexpr size_t kMaxProblems = 1'000;  // of one file; then one more says that it stopped
 
 struct ParseResult {
   // Those with a problem are `broken`; Compile knows them by name and looks no further, so both

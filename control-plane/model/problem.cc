@@ -32,7 +32,22 @@ std::string Shown(absl::string_view value) {
   return out;
 }
 
+bool StandsBefore(const Problem& a, const Problem& b) {
+  return std::tie(a.file, a.line) < std::tie(b.file, b.line);
+}
+
 }  // namespace
+
+void SortAndLimit(std::vector<Problem>* problems) {
+  std::stable_sort(problems->begin(), problems->end(), StandsBefore);
+  if (problems->size() <= kMaxProblems) return;
+  problems->resize(kMaxProblems);
+  Problem more;
+  more.file = problems->back().file;
+  more.line = problems->back().line;
+  more.message = absl::StrCat("more than ", kMaxProblems, " problems; the rest is not shown");
+  problems->push_back(std::move(more));
+}
 
 std::string ToString(const Problem& problem) {
   std::string out;
@@ -50,9 +65,7 @@ std::string ToString(const Problem& problem) {
 }
 
 std::string ToString(std::vector<Problem> problems) {
-  std::stable_sort(problems.begin(), problems.end(), [](const Problem& a, const Problem& b) {
-    return std::tie(a.file, a.line) < std::tie(b.file, b.line);
-  });
+  std::stable_sort(problems.begin(), problems.end(), StandsBefore);
   std::string out;
   for (const Problem& problem : problems) absl::StrAppend(&out, ToString(problem), "\n");
   return out;

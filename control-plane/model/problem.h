@@ -29,4 +29,9 @@ std::string ToString(const Problem& problem);
 // One line a problem, in the order of files and lines.
 std::string ToString(std::vector<Problem> problems);
 
+inline constexpr size_t kMaxProblems = 1'000;  // of one file, or of one set
+
+// Sorts by file and line, and keeps the first kMaxProblems; then one more says that there are more.
+void SortAndLimit(std::vector<Problem>* problems);
+
 }  // namespace tollgate::control

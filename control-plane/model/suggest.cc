@@ -49,7 +49,10 @@ std::string Nearest(absl::string_view written, const std::vector<std::string>& k
   if (folded.size() >= 2) best_distance = std::max<size_t>(best_distance, 2);
   for (size_t i = 0; i < std::min(known.size(), kCompared); ++i) {
     if (known[i].size() > kLongest) continue;
-    const size_t distance = Distance(folded, Folded(known[i]));
+    const std::string other = Folded(known[i]);
+    const size_t shorter = std::min(folded.size(), other.size());
+    if (folded.size() + other.size() - 2 * shorter >= best_distance) continue;  // too far already
+    const size_t distance = Distance(folded, other);
     if (distance < best_distance) {
       best_distance = distance;
       best = known[i];

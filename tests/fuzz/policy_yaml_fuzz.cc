@@ -20,7 +20,9 @@ void Must(bool condition) {
 }
 
 void CheckRendering(const SourceDocument& source) {
-  const ParseResult again = ParseDocuments("again", RenderYaml(source.document));
+  const std::string yaml = RenderYaml(source.document);
+  if (yaml.size() > kMaxYamlBytes) return;  // short forms are written out
+  const ParseResult again = ParseDocuments("again", yaml);
   Must(again.problems.empty() && again.documents.size() == 1);
   Must(google::protobuf::util::MessageDifferencer::Equals(source.document,
                                                           again.documents[0].document));

@@ -235,6 +235,18 @@ TEST(CompileVersions, HaveRoutesOrAnothers) {
   EXPECT_EQ(Versions(absl::StrCat("{name: v2, ", kRoute, "}, {name: v1, state: retired}")), "");
 }
 
+TEST(CompileVersions, AreBoundedInNumberAndRoutes) {
+  std::string many, shared = "{name: base, routes: [";
+  for (int i = 0; i <= 100; ++i) absl::StrAppend(&many, "{name: v", i, ", ", kRoute, "}, ");
+  EXPECT_THAT(Versions(many), HasSubstr("versions: has 101 versions; at most 100"));
+  for (int i = 0; i < 1100; ++i) {
+    absl::StrAppend(&shared, "{name: r", i, ", match: GET /", i, ", public: true}, ");
+  }
+  absl::StrAppend(&shared, "]}, ");
+  for (int i = 0; i < 98; ++i) absl::StrAppend(&shared, "{name: v", i, ", routes_from: base}, ");
+  EXPECT_THAT(Versions(shared), HasSubstr("have 108900 routes"));
+}
+
 TEST(CompileVersions, AreTakenFromTheRequest) {
   const std::string two =
       absl::StrCat("versions: [{name: v2, ", kRoute, "}, {name: v1, ", kRoute, "}]\n");

@@ -252,6 +252,16 @@ TEST(Compile, RefusesADocumentThatDisagreesWithItself) {
               HasSubstr("its fields are those of no kind"));
 }
 
+TEST(Compile, StopsAfterAThousandProblems) {
+  std::string yaml = "kind: Service\nname: p\nuses:\n";
+  for (size_t i = 0; i < 2 * kMaxProblems; ++i) absl::StrAppend(&yaml, "  - s", i, "\n");
+  const ParseResult parsed = ParseDocuments("t.yaml", yaml);
+  const std::vector<Problem> problems = Compile("default", parsed.documents).problems;
+  ASSERT_EQ(problems.size(), kMaxProblems + 1);
+  EXPECT_EQ(problems[kMaxProblems - 1].line, 3 + kMaxProblems);
+  EXPECT_THAT(ToString(problems.back()), HasSubstr("the rest is not shown"));
+}
+
 TEST(Compile, KnowsBrokenDocumentsByName) {
   const std::string problems = ProblemsOf(
       "kind: Service\nname: p\nlocal: 127.0.0.1:1\nuses: [q]\n---\nkind: Service\nname: q\nlocl: "
