@@ -1,6 +1,7 @@
 // Counters, gauges and latency histograms, in the Prometheus text format. Each worker counts into
 // its own set without atomics contention; a scrape adds them up. By api, version, route, consumer,
-// method and status class, bounded: beyond a number of series everything goes to "other".
+// method and status class, bounded: when series run short, first the consumer becomes "other", then
+// the route too.
 #pragma once
 
 #include <atomic>
@@ -40,9 +41,10 @@ class WorkerMetrics {
   Gauge active_streams;
   Gauge buffer_bytes;
 
+  struct Impl;
+
  private:
   friend class Metrics;
-  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
@@ -70,9 +72,12 @@ class Metrics {
 
  private:
   struct Callback {
-    std::string name, help, type;
+    std::string name, help;
+    bool counter;
     std::function<double()> read;
   };
+  void AddCallback(Callback callback);
+
   mutable std::mutex mutex_;
   std::vector<const WorkerMetrics*> workers_;  // guarded by mutex_
   std::vector<Callback> callbacks_;            // guarded by mutex_
