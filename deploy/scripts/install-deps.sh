@@ -13,7 +13,7 @@ build=(g++ cmake ninja-build ccache mold pkg-config ca-certificates
   prometheus-cpp-dev libnghttp2-dev)
 run=(curl jq procps)
 test=(libgtest-dev libgmock-dev libbenchmark-dev git)
-bench=(haproxy nginx-light nghttp2-client wrk strace linux-perf python3-minimal)
+bench=(haproxy nginx-light nghttp2-client wrk strace linux-perf python3)
 
 packages=("${build[@]}" "${run[@]}")
 case "${1:-run}" in

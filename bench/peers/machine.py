@@ -1,0 +1,150 @@
+"""The machine: processes on a core, CPU time of a process tree, who else is busy, free ports."""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+TICK = os.sysconf("SC_CLK_TCK")
+PROXY_CORE, LOAD_CORE = 0, 1
+niceness = 0  # of every proxy, upstream and load generator
+
+
+class BenchError(Exception):
+    """The benchmark can't go on, or a round does not count; the text is for the user."""
+
+
+def _stat(pid):
+    """Fields of /proc/PID/stat after the command, from `state` on; None when it is gone."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return text[text.rindex(")") + 2:].split()
+
+
+def tree(pid):
+    """pid and its descendants."""
+    children = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and (stat := _stat(entry)):
+            children.setdefault(int(stat[1]), []).append(int(entry))
+    found, todo = [], [pid]
+    while todo:
+        found.append(todo.pop())
+        todo += children.get(found[-1], [])
+    return found
+
+
+def cpu_seconds(pid):
+    """(user, system) seconds of a tree: all threads of every process, and children that ended."""
+    user = system = 0
+    for member in tree(pid):
+        if stat := _stat(member):
+            user += int(stat[11]) + int(stat[13])
+            system += int(stat[12]) + int(stat[14])
+    return user / TICK, system / TICK
+
+
+def busy_seconds():
+    """CPU seconds of the whole machine, time stolen by the hypervisor included."""
+    fields = [int(f) for f in pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
+    user, nice, system, _idle, _iowait, irq, softirq, steal = fields
+    return (user + nice + system + irq + softirq + steal) / TICK
+
+
+def pinned(argv, core):
+    """The command on one core, at the benchmark's priority."""
+    priority = ["nice", "-n", str(niceness)] if niceness else []
+    return [*priority, "taskset", "-c", str(core)] + [str(a) for a in argv]
+
+
+class Process:
+    """A child on one core. Ended by its own id, with its children."""
+
+    running = []
+
+    def __init__(self, argv, core, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        self.argv = argv
+        self.child = subprocess.Popen(pinned(argv, core), stdin=subprocess.DEVNULL, stdout=stdout,
+                                      stderr=stderr)
+        self.pid = self.child.pid
+        Process.running.append(self)
+
+    def cpu(self):
+        return cpu_seconds(self.pid)
+
+    def require_alive(self):
+        if self.child.poll() is not None:
+            raise BenchError(f"{self.argv[0]} ended with exit code {self.child.returncode}")
+
+    def stop(self):
+        if self in Process.running:
+            Process.running.remove(self)
+        members = tree(self.pid) if self.child.poll() is None else []
+        if members:
+            self.child.send_signal(signal.SIGTERM)
+            try:
+                self.child.wait(timeout=3)
+            except subprocess.TimeoutExpired:
+                for pid in members:
+                    try:
+                        os.kill(pid, signal.SIGKILL)
+                    except ProcessLookupError:
+                        pass
+        self.child.wait()
+        if self.child.stdout:
+            self.child.stdout.close()
+
+
+def stop_all():
+    for process in list(Process.running):
+        process.stop()
+
+
+class OtherLoad:
+    """What everything but the benchmark takes of a core, while this is open."""
+
+    def __enter__(self):
+        self.start = (time.monotonic(), busy_seconds(), self._ours())
+        return self
+
+    def __exit__(self, *_):
+        wall = time.monotonic() - self.start[0]
+        busy, ours = busy_seconds() - self.start[1], self._ours() - self.start[2]
+        self.share = max(0.0, (busy - ours) / wall)
+
+    @staticmethod
+    def _ours():
+        # os.times() has this process and the children that it has waited for (wrk).
+        times = os.times()
+        return sum(times[:4]) + sum(sum(p.cpu()) for p in Process.running)
+
+
+_handed_out = set()
+
+
+def free_port():
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in _handed_out:
+            _handed_out.add(port)
+            return port
+
+
+def wait_until(what, condition, seconds=10.0):
+    """Polls; BenchError after `seconds`."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise BenchError(f"{what}: not within {seconds:g} s")
+        time.sleep(0.01)
+
+
+def listening(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
