@@ -134,7 +134,8 @@ int main(int argc, char** argv) {
   CLI::App app(
       "tollgate-control: the control plane of Tollgate. Stores services, APIs, consumers and\n"
       "policy, validates every change, publishes it as a release and pushes it to the sidecars.\n"
-      "Operators use it through tollgatectl.");
+      "Operators use it through tollgatectl.",
+      "tollgate-control");
   app.add_option("--data-dir", flags.data_dir,
                  "Directory of the store and of the secrets under which API keys are hashed\n"
                  "(made with mode 0700; back up both together)")

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "common/base/status.h"
 #include "common/base/version.h"
 #include "control-plane/admin/audit.h"
@@ -23,10 +22,6 @@ constexpr uint32_t kDefaultListed = 20;
 constexpr std::chrono::milliseconds kMaxWait = std::chrono::minutes(10);
 // How soon a wait notices that its caller went away, or that the program ends.
 constexpr std::chrono::milliseconds kWaitSlice{100};
-
-std::string EnvironmentOf(const std::string& environment) {
-  return environment.empty() ? std::string(kDefaultEnvironment) : environment;
-}
 
 absl::Status CheckKind(const std::string& kind) {
   if (std::find(Kinds().begin(), Kinds().end(), kind) != Kinds().end()) return absl::OkStatus();
@@ -50,10 +45,10 @@ SourceText ToSourceText(const admin::v1::Source& source) {
 std::string Describe(const absl::StatusOr<PublishResult>& result, bool dry_run) {
   if (!result.ok()) return "nothing";
   if (!result->problems.empty()) {
-    return absl::StrCat("refused with ", result->problems.size(), " problems");
+    return absl::StrCat("refused, problems: ", result->problems.size());
   }
   if (result->unchanged) return "unchanged";
-  const std::string changes = absl::StrCat(result->changes.size(), " changes");
+  const std::string changes = absl::StrCat("changes: ", result->changes.size());
   if (dry_run) return absl::StrCat("dry run, ", changes);
   return absl::StrCat("release ", result->release.number, ", ", changes);
 }

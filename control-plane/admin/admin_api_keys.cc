@@ -15,10 +15,6 @@ namespace {
 constexpr int64_t kMaxSeconds = int64_t{10} * 366 * 24 * 3600;
 constexpr int64_t kDefaultOverlap = 86400;
 
-std::string EnvironmentOf(const std::string& environment) {
-  return environment.empty() ? std::string(kDefaultEnvironment) : environment;
-}
-
 absl::StatusOr<Duration> Seconds(absl::string_view field, int64_t seconds) {
   if (seconds >= 0 && seconds <= kMaxSeconds) return std::chrono::seconds(seconds);
   return absl::InvalidArgumentError(

@@ -2,6 +2,10 @@
 
 namespace tollgate::control {
 
+std::string EnvironmentOf(const std::string& written) {
+  return written.empty() ? std::string(kDefaultEnvironment) : written;
+}
+
 void ToWire(const Problem& problem, admin::v1::Problem* wire) {
   wire->set_file(problem.file);
   wire->set_line(problem.line);

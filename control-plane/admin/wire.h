@@ -13,6 +13,9 @@
 
 namespace tollgate::control {
 
+// "": the default one.
+std::string EnvironmentOf(const std::string& written);
+
 void ToWire(const Problem& problem, admin::v1::Problem* wire);
 void ToWire(const DocumentChange& change, admin::v1::Change* wire);
 void ToWire(const ReleaseInfo& info, uint64_t head, admin::v1::Release* wire);

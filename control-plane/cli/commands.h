@@ -31,8 +31,8 @@ ExitCode RunReleases(Session& session, uint32_t limit);
 ExitCode RunRollback(Session& session, uint64_t to, std::optional<Duration> wait);
 
 ExitCode RunProxies(Session& session);
-// Waits until every connected sidecar has answered, and prints what each said. `printed` is the
-// message to print as JSON or YAML; it is left to the caller in a table.
+// Waits until every connected sidecar has answered, and prints what each said (beside a table on
+// standard output, else on standard error).
 ExitCode WaitAndReport(Session& session, uint64_t release, Duration wait);
 
 ExitCode RunKeyIssue(Session& session, const std::string& consumer, const std::string& name,

@@ -1,5 +1,4 @@
 // proxies, version, and the wait after a publish.
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status.h"
 #include "common/base/version.h"
@@ -124,7 +123,7 @@ ExitCode WaitAndReport(Session& session, uint64_t release, Duration wait) {
 }
 
 ExitCode RunVersion(Session& session) {
-  session.Print(absl::StrCat("tollgatectl ", kVersion, "\n"));
+  if (session.table()) session.Print(absl::StrCat("tollgatectl ", kVersion, "\n"));
   const absl::StatusOr<Client*> client = session.Connect();
   if (!client.ok()) return session.Fail(client.status());
   const absl::StatusOr<admin::v1::GetVersionResponse> response = (*client)->GetVersion();

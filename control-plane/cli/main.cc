@@ -1,14 +1,15 @@
 // tollgatectl: reads the command line and runs one command.
+#include <algorithm>
 #include <cstdio>
 #include <functional>
-#include <map>
-#include <memory>
 #include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "common/base/version.h"
 #include "control-plane/cli/commands.h"
+#include "control-plane/model/suggest.h"
 
 namespace tollgate::control {
 namespace {
@@ -19,7 +20,7 @@ using Action = std::function<ExitCode(Session&)>;
 class CommandLine {
  public:
   CommandLine() {
-    app_.require_subcommand(1);
+    app_.require_subcommand(0, 1);  // none is answered in Run, so that a misspelt one is named
     app_.fallthrough();
     app_.get_formatter()->column_width(34);
     app_.set_version_flag("--version", absl::StrCat("tollgatectl ", kVersion));
@@ -30,11 +31,9 @@ class CommandLine {
     app_.add_option("-E,--environment", globals_.environment, "Environment to work on")
         ->envname("TOLLGATE_ENVIRONMENT")
         ->capture_default_str();
-    app_.add_option("-o,--output", globals_.format, "table, json or yaml")
-        ->transform(CLI::CheckedTransformer(
-            std::map<std::string, OutputFormat>{{"table", OutputFormat::kTable},
-                                                {"json", OutputFormat::kJson},
-                                                {"yaml", OutputFormat::kYaml}}))
+    app_.add_option_function<std::string>(
+            "-o,--output", [this](const std::string& text) { SetFormat(text); },
+            "table, json or yaml")
         ->type_name("FORMAT")
         ->default_str("table");
     AddDuration(&app_, "--timeout", &globals_.timeout, "For the control plane's answer")
@@ -49,7 +48,12 @@ class CommandLine {
     try {
       app_.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
+      if (app_.get_subcommands().empty() && !app_.remaining().empty()) return UnknownCommand();
       return app_.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+    }
+    if (action_ == nullptr) {
+      std::fputs(app_.help().c_str(), stderr);
+      return static_cast<int>(ExitCode::kUsage);
     }
     Session session(globals_);
     return static_cast<int>(action_(session));
@@ -61,6 +65,26 @@ class CommandLine {
     CLI::App* command = parent->add_subcommand(name, help);
     command->callback([this, action = std::move(action)] { action_ = action; });
     return command;
+  }
+
+  int UnknownCommand() {
+    std::vector<std::string> known;
+    for (const CLI::App* command : app_.get_subcommands(nullptr))
+      known.push_back(command->get_name());
+    const std::string written = app_.remaining().front();
+    std::fprintf(stderr, "tollgatectl: there is no command \"%s\". %s\n", written.c_str(),
+                 DidYouMean(written, known).c_str());
+    return static_cast<int>(ExitCode::kUsage);
+  }
+
+  void SetFormat(const std::string& text) {
+    const std::vector<std::string> names = {"table", "json", "yaml"};
+    const auto it = std::find(names.begin(), names.end(), text);
+    if (it == names.end()) {
+      throw CLI::ValidationError(
+          "-o", absl::StrCat("\"", text, "\" is not known; expected table, json or yaml"));
+    }
+    globals_.format = static_cast<OutputFormat>(it - names.begin());  // in the order of the enum
   }
 
   // Reads "30s", "10m", "90d".
@@ -233,7 +257,7 @@ class CommandLine {
         ->required();
   }
 
-  CLI::App app_{"tollgatectl: the operator's tool of Tollgate"};
+  CLI::App app_{"tollgatectl: the operator's tool of Tollgate", "tollgatectl"};
   Action action_;
   GlobalFlags globals_;
   ApplyFlags apply_;

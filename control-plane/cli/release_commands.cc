@@ -170,20 +170,25 @@ ExitCode RunDiff(Session& session, const std::vector<std::string>& paths) {
 ExitCode RunValidate(Session& session, const std::vector<std::string>& paths, bool offline) {
   const absl::StatusOr<admin::v1::ApplyRequest> request = MakeRequest(session, paths);
   if (!request.ok()) return session.Fail(request.status());
-  std::vector<Problem> problems;
+  admin::v1::DiffResponse response;
   if (offline) {
     const std::vector<admin::v1::Source> sources(request->sources().begin(),
                                                  request->sources().end());
-    problems = CompileOffline(session.environment(), sources).problems;
+    for (const Problem& problem : CompileOffline(session.environment(), sources).problems) {
+      AddProblem(problem, &response);
+    }
   } else {
     const absl::StatusOr<Client*> client = session.Connect();
     if (!client.ok()) return session.Fail(client.status());
-    const absl::StatusOr<admin::v1::DiffResponse> response = (*client)->Diff(*request);
-    if (!response.ok()) return session.Fail(response.status());
-    problems = FromWire(response->problems());
+    absl::StatusOr<admin::v1::DiffResponse> answer = (*client)->Diff(*request);
+    if (!answer.ok()) return session.Fail(answer.status());
+    response = *std::move(answer);
   }
-  if (!problems.empty()) return session.FailWithProblems(std::move(problems));
-  session.Print(offline ? "valid (offline: these documents alone)\n" : "valid\n");
+  if (!session.table()) session.PrintMessage(response);
+  if (!response.problems().empty()) return session.FailWithProblems(FromWire(response.problems()));
+  if (session.table()) {
+    session.Print(offline ? "valid (offline: these documents alone)\n" : "valid\n");
+  }
   return ExitCode::kOk;
 }
 
@@ -222,6 +227,9 @@ ExitCode RunDelete(Session& session, const std::string& kind, const std::string&
   if (!client.ok()) return session.Fail(client.status());
   const absl::StatusOr<admin::v1::ApplyResponse> response = (*client)->Delete(request);
   if (!response.ok()) return session.Fail(response.status());
+  if (!response->problems().empty()) {
+    session.Note(absl::StrCat(*known, "/", name, " is still in use:\n"));
+  }
   return Report(session, *response, dry_run, std::nullopt);
 }
 

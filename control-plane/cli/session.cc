@@ -54,6 +54,17 @@ ExitCode Session::FailWithProblems(std::vector<Problem> problems) const {
   return ExitCode::kProblems;
 }
 
+void AddProblem(const Problem& problem, admin::v1::DiffResponse* response) {
+  admin::v1::Problem* wire = response->add_problems();
+  wire->set_file(problem.file);
+  wire->set_line(problem.line);
+  wire->set_document(problem.document);
+  wire->set_field(problem.field);
+  wire->set_value(problem.value);
+  wire->set_message(problem.message);
+  wire->set_remedy(problem.remedy);
+}
+
 std::vector<Problem> FromWire(
     const google::protobuf::RepeatedPtrField<admin::v1::Problem>& problems) {
   std::vector<Problem> out;

@@ -52,6 +52,7 @@ class Session {
   std::unique_ptr<Client> client_;
 };
 
+void AddProblem(const Problem& problem, admin::v1::DiffResponse* response);
 std::vector<Problem> FromWire(
     const google::protobuf::RepeatedPtrField<admin::v1::Problem>& problems);
 

@@ -1,0 +1,424 @@
+// The admin API as a client sees it: real gRPC on a Unix socket, over a real store.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "control-plane/admin/admin_api.h"
+#include "control-plane/admin/admin_service.h"
+#include "control-plane/admin/endpoint.h"
+#include "control-plane/admin/publish_check.h"
+#include "control-plane/store/sqlite_store.h"
+#include "gmock/gmock.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "grpcpp/grpcpp.h"
+#include "gtest/gtest.h"
+#include "tollgate/admin/v1/admin.grpc.pb.h"
+
+namespace tollgate::control {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+constexpr char kPolicy[] = R"(kind: Service
+name: hello
+local: 127.0.0.1:9000
+endpoints: [127.0.0.1:8080]
+---
+kind: Plan
+name: gentle
+owner: team-a
+limit: 3/second
+algorithm: gcra
+per: consumer
+---
+kind: Consumer
+name: alice
+plan: gentle
+grants: [hello.read]
+api_keys: [laptop]
+---
+kind: Api
+name: hello
+hosts: ["*"]
+service: hello
+authenticate: [{api_key: {}}]
+versions:
+  - name: v1
+    routes:
+      - {name: read, match: GET /**, require: [hello.read]}
+)";
+
+std::string Replaced(std::string text, const std::string& from, const std::string& to) {
+  const size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return at == std::string::npos ? text : text.replace(at, from.size(), to);
+}
+
+class AdminServiceTest : public ::testing::Test {
+ protected:
+  AdminServiceTest() {
+    char name[] = "/tmp/tollgate-admin-XXXXXX";
+    directory_ = mkdtemp(name);
+    address_ = "unix:" + directory_ + "/admin.sock";
+    auto store = SqliteStore::Open({.path = directory_ + "/store.db"}, files_, clock_);
+    EXPECT_TRUE(store.ok()) << store.status();
+    store_ = *std::move(store);
+    auto peppers = Peppers::LoadOrCreate(files_, directory_ + "/peppers");
+    EXPECT_TRUE(peppers.ok()) << peppers.status();
+    peppers_.emplace(*std::move(peppers));
+    credentials_.emplace(*store_, clock_, *peppers_);
+    releases_.emplace(*store_, clock_, PublishCheck(fleet_, [this](absl::string_view environment) {
+      return releases_->Load(std::string(environment), 0)->documents;
+    }));
+    api_.emplace(*store_, *releases_, *credentials_, fleet_);
+    service_.emplace(&*api_);
+    auto endpoint = Endpoint::Open({.address = address_, .services = {service_->service()}});
+    EXPECT_TRUE(endpoint.ok()) << endpoint.status();
+    endpoint_ = *std::move(endpoint);
+    channel_ = grpc::CreateChannel(address_, grpc::InsecureChannelCredentials());
+    stub_ = admin::v1::AdminService::NewStub(channel_);
+  }
+  ~AdminServiceTest() override {
+    endpoint_.reset();
+    store_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  static admin::v1::ApplyRequest Request(const std::string& text) {
+    admin::v1::ApplyRequest request;
+    admin::v1::Source* source = request.add_sources();
+    source->set_file("policy.yaml");
+    source->set_text(text);
+    return request;
+  }
+
+  admin::v1::ApplyResponse Apply(const admin::v1::ApplyRequest& request) {
+    grpc::ClientContext context;
+    context.AddMetadata(kUserMetadata, "alice");
+    admin::v1::ApplyResponse response;
+    status_ = stub_->Apply(&context, request, &response);
+    return response;
+  }
+  admin::v1::ApplyResponse Apply(const std::string& text) {
+    admin::v1::ApplyResponse response = Apply(Request(text));
+    EXPECT_TRUE(status_.ok()) << status_.error_message();
+    return response;
+  }
+  admin::v1::IssueKeyResponse IssueKey(const std::string& consumer, const std::string& name) {
+    admin::v1::IssueKeyRequest request;
+    request.set_consumer(consumer);
+    request.set_name(name);
+    grpc::ClientContext context;
+    admin::v1::IssueKeyResponse response;
+    status_ = stub_->IssueKey(&context, request, &response);
+    return response;
+  }
+  admin::v1::ListKeysResponse ListKeys() {
+    grpc::ClientContext context;
+    admin::v1::ListKeysResponse response;
+    EXPECT_TRUE(stub_->ListKeys(&context, {}, &response).ok());
+    return response;
+  }
+  admin::v1::GetResponse Get(const admin::v1::GetRequest& request) {
+    grpc::ClientContext context;
+    admin::v1::GetResponse response;
+    status_ = stub_->Get(&context, request, &response);
+    return response;
+  }
+  admin::v1::ApplyResponse Rollback(uint64_t to) {
+    admin::v1::RollbackRequest request;
+    request.set_release(to);
+    grpc::ClientContext context;
+    admin::v1::ApplyResponse response;
+    status_ = stub_->Rollback(&context, request, &response);
+    return response;
+  }
+  admin::v1::ListProxiesResponse Wait(uint64_t release, uint32_t timeout_ms) {
+    admin::v1::WaitReleaseRequest request;
+    request.set_release(release);
+    request.set_timeout_ms(timeout_ms);
+    grpc::ClientContext context;
+    admin::v1::ListProxiesResponse response;
+    status_ = stub_->WaitRelease(&context, request, &response);
+    return response;
+  }
+
+  static NodeInfo Sidecar(const std::string& id, const std::string& service) {
+    NodeInfo node;
+    node.id = id;
+    node.service = service;
+    node.schema = kSchema;
+    return node;
+  }
+
+  std::string directory_, address_;
+  PosixFileSystem files_;
+  FakeClock clock_;
+  Fleet fleet_{&clock_};
+  std::unique_ptr<SqliteStore> store_;
+  std::optional<Peppers> peppers_;
+  std::optional<CredentialStore> credentials_;
+  std::optional<Releases> releases_;
+  std::optional<AdminApi> api_;
+  std::optional<AdminService> service_;
+  std::unique_ptr<Endpoint> endpoint_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<admin::v1::AdminService::Stub> stub_;
+  grpc::Status status_;
+};
+
+TEST_F(AdminServiceTest, PublishesOnceAndSaysWhatChanged) {
+  const auto first = Apply(kPolicy);
+  EXPECT_EQ(first.release(), 1u);
+  ASSERT_THAT(first.changes(), SizeIs(4));
+  EXPECT_EQ(first.changes(0).kind() + "/" + first.changes(0).name(), "Api/hello");
+  EXPECT_EQ(first.changes(0).action(), "created");
+
+  const auto again = Apply(kPolicy);
+  EXPECT_TRUE(again.unchanged());
+  EXPECT_EQ(again.release(), 1u);
+
+  const auto changed = Apply(Replaced(kPolicy, "3/second", "4/second"));
+  EXPECT_EQ(changed.release(), 2u);
+  ASSERT_THAT(changed.changes(), SizeIs(1));
+  EXPECT_THAT(changed.changes(0).fields(), ElementsAre("limit: 3/second -> 4/second"));
+
+  grpc::ClientContext context;
+  admin::v1::ListReleasesResponse releases;
+  ASSERT_TRUE(stub_->ListReleases(&context, {}, &releases).ok());
+  ASSERT_THAT(releases.releases(), SizeIs(2));
+  EXPECT_EQ(releases.releases(0).release(), 2u);
+  EXPECT_TRUE(releases.releases(0).head());
+  EXPECT_FALSE(releases.releases(1).head());
+  EXPECT_EQ(releases.releases(0).author(), "alice");
+}
+
+TEST_F(AdminServiceTest, DryRunAndDiffPublishNothing) {
+  auto request = Request(kPolicy);
+  request.set_dry_run(true);
+  EXPECT_THAT(Apply(request).changes(), SizeIs(4));
+  grpc::ClientContext context;
+  admin::v1::DiffResponse diff;
+  ASSERT_TRUE(stub_->Diff(&context, Request(kPolicy), &diff).ok());
+  EXPECT_THAT(diff.changes(), SizeIs(4));
+  EXPECT_EQ(diff.base_release(), 0u);
+  EXPECT_EQ(Get({}).release(), 0u);
+}
+
+TEST_F(AdminServiceTest, ReportsEveryProblemWithItsLine) {
+  std::string text = Replaced(kPolicy, "limit:", "limti:");   // parsing
+  text = Replaced(text, "service: hello", "service: hallo");  // a reference
+  text +=
+      "---\nkind: Issuer\nname: bank\nissuer: https://bank.example/\naudiences: [a]\n"
+      "algorithms: [ES256]\nprofile: jwt\nkeys: {file: gone.json}\n";  // a file
+  auto request = Request(text);
+  (*request.mutable_sources(0)->mutable_files())["gone.json"].set_error("No such file");
+  const auto response = Apply(request);
+  ASSERT_TRUE(status_.ok());
+  std::vector<std::string> problems;
+  for (const auto& problem : response.problems()) {
+    problems.push_back(problem.document() + ":" + std::to_string(problem.line()) + ":" +
+                       problem.field() + ": " + problem.message());
+  }
+  EXPECT_THAT(problems, Contains(HasSubstr("Plan/gentle:9:limti")));
+  EXPECT_THAT(problems, Contains(HasSubstr("Api/hello:22:service")));
+  EXPECT_THAT(problems, Contains(AllOf(HasSubstr("Issuer/bank:"), HasSubstr("No such file"))));
+  EXPECT_THAT(problems, Not(Contains(HasSubstr("could not be read as a whole"))));
+  EXPECT_EQ(Get({}).release(), 0u);
+}
+
+TEST_F(AdminServiceTest, RefusesAStaleBase) {
+  Apply(kPolicy);
+  auto request = Request(Replaced(kPolicy, "3/second", "4/second"));
+  request.set_has_base(true);
+  request.set_base_release(0);
+  Apply(request);
+  EXPECT_EQ(status_.error_code(), grpc::StatusCode::ABORTED);
+  request.set_base_release(1);
+  EXPECT_EQ(Apply(request).release(), 2u);
+}
+
+TEST_F(AdminServiceTest, PrunesTheDocumentsOfOneOwnerOnly) {
+  Apply(kPolicy);
+  auto request = Request(
+      "kind: Plan\nname: other\nowner: team-a\nlimit: 1/second\n"
+      "algorithm: gcra\nper: consumer\n");
+  request.set_prune(true);
+  request.set_owner("team-a");
+  EXPECT_THAT(Apply(request).problems(), SizeIs(1)) << "alice still has that plan";
+  request.add_sources()->set_text(
+      "kind: Consumer\nname: alice\nplan: other\ngrants: [hello.read]\napi_keys: [laptop]\n");
+  const auto response = Apply(request);
+  EXPECT_THAT(response.problems(), IsEmpty());
+  std::vector<std::string> changes;
+  for (const auto& change : response.changes()) {
+    changes.push_back(change.kind() + "/" + change.name() + " " + change.action());
+  }
+  EXPECT_THAT(changes,
+              ElementsAre("Consumer/alice updated", "Plan/gentle deleted", "Plan/other created"));
+}
+
+TEST_F(AdminServiceTest, DeletesOnlyWhatNothingRefersTo) {
+  Apply(kPolicy);
+  const auto remove = [this](const std::string& kind, const std::string& name) {
+    admin::v1::DeleteRequest request;
+    request.set_kind(kind);
+    request.set_name(name);
+    grpc::ClientContext context;
+    admin::v1::ApplyResponse response;
+    status_ = stub_->Delete(&context, request, &response);
+    return response;
+  };
+  EXPECT_THAT(remove("Plan", "gentle").problems(), SizeIs(1));
+  EXPECT_EQ(remove("Consumer", "alice").release(), 2u);
+  EXPECT_EQ(remove("Plan", "gentle").release(), 3u);
+  remove("Plan", "gentle");
+  EXPECT_EQ(status_.error_code(), grpc::StatusCode::NOT_FOUND);
+  remove("Plam", "gentle");
+  EXPECT_EQ(status_.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status_.error_message(), HasSubstr("Did you mean Plan?"));
+}
+
+TEST_F(AdminServiceTest, NeverShowsASymmetricKey) {
+  auto request = Request(
+      "kind: Issuer\nname: demo\nissuer: https://demo.example/\naudiences: [a]\n"
+      "algorithms: [HS256]\nprofile: jwt\nkeys: {file: k.json}\n");
+  (*request.mutable_sources(0)->mutable_files())["k.json"].set_content(
+      R"({"keys":[{"kty":"oct","kid":"k","alg":"HS256",)"
+      R"("k":"c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U"}]})");
+  EXPECT_THAT(Apply(request).problems(), IsEmpty());
+  const auto documents = Get({});
+  ASSERT_THAT(documents.documents(), SizeIs(1));
+  EXPECT_THAT(documents.documents(0).DebugString(),
+              AllOf(HasSubstr("<redacted>"), Not(HasSubstr("c2VjcmV0"))));
+}
+
+TEST_F(AdminServiceTest, IssuesKeysOnlyUnderNamesThatAConsumerLists) {
+  Apply(kPolicy);
+  IssueKey("bob", "laptop");
+  EXPECT_EQ(status_.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  IssueKey("alice", "phone");
+  EXPECT_EQ(status_.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(status_.error_message(), HasSubstr("it lists [laptop]"));
+  const auto issued = IssueKey("alice", "laptop");
+  EXPECT_TRUE(status_.ok());
+  EXPECT_THAT(issued.key(), HasSubstr(issued.id() + "."));
+  EXPECT_THAT(ListKeys().DebugString(),
+              Not(HasSubstr(issued.key().substr(issued.id().size() + 1))));
+}
+
+TEST_F(AdminServiceTest, RollbackDoesNotReviveAKey) {
+  Apply(kPolicy);
+  IssueKey("alice", "laptop");
+  Apply(Replaced(kPolicy, "3/second", "4/second"));
+  admin::v1::RevokeKeyRequest request;
+  request.set_consumer("alice");
+  request.set_name("laptop");
+  grpc::ClientContext context;
+  admin::v1::RevokeKeyResponse revoked;
+  ASSERT_TRUE(stub_->RevokeKey(&context, request, &revoked).ok());
+  EXPECT_THAT(revoked.ids(), SizeIs(1));
+  EXPECT_EQ(Rollback(1).release(), 3u);
+  ASSERT_THAT(ListKeys().keys(), SizeIs(1));
+  EXPECT_NE(ListKeys().keys(0).revoked(), 0);
+}
+
+TEST_F(AdminServiceTest, RefusesWhatAConnectedSidecarCouldNotBeServedFrom) {
+  fleet_.Connected(Sidecar("stranger", "nobody-knows"));
+  EXPECT_EQ(Apply(kPolicy).release(), 1u) << "a stranger holds nothing up";
+  const NodeInfo node = Sidecar("hello-1", "hello");
+  const uint64_t session = fleet_.Connected(node);
+  const std::string two = Replaced(kPolicy, "[127.0.0.1:8080]",
+                                   "[{address: 127.0.0.1:8080, instance: a},"
+                                   " {address: 127.0.0.1:8081, instance: b}]");
+  const auto refused = Apply(two);
+  ASSERT_THAT(refused.problems(), SizeIs(1));
+  EXPECT_EQ(refused.problems(0).document(), "Service/hello");
+  EXPECT_THAT(refused.problems(0).message(), HasSubstr("\"hello-1\" could not be served"));
+  EXPECT_EQ(Get({}).release(), 1u);
+  fleet_.Disconnected(node, session);
+  EXPECT_EQ(Apply(two).release(), 2u);
+}
+
+TEST_F(AdminServiceTest, WaitsForSidecarsAndTellsWhoRefused) {
+  Apply(kPolicy);
+  const NodeInfo node = Sidecar("hello-1", "hello");
+  const uint64_t session = fleet_.Connected(node);
+  EXPECT_EQ(Wait(1, 1).proxies(0).state(), "PENDING") << "the time was over";
+  const CutIdentity cut{.incarnation = "x", .revision = 2, .release = 1};
+  fleet_.Offered(node, session, cut);
+  fleet_.Refused(node, session, cut,
+                 {{"t", "inbound/hello", "ADDRESS_IN_USE", "address", "taken"}});
+  const auto response = Wait(0, 60'000);
+  ASSERT_THAT(response.proxies(), SizeIs(1));
+  EXPECT_EQ(response.head_release(), 1u);
+  EXPECT_EQ(response.proxies(0).state(), "REFUSED");
+  EXPECT_EQ(response.proxies(0).refused_release(), 1u);
+  EXPECT_EQ(response.proxies(0).errors(0).code(), "ADDRESS_IN_USE");
+  Wait(7, 1);
+  EXPECT_EQ(status_.error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(AdminServiceTest, KeepsEnvironmentsApart) {
+  auto request = Request(kPolicy);
+  request.set_environment("staging");
+  EXPECT_EQ(Apply(request).release(), 1u);
+  EXPECT_EQ(Get({}).release(), 0u);
+  admin::v1::GetRequest get;
+  get.set_environment("staging");
+  EXPECT_THAT(Get(get).documents(), SizeIs(4));
+}
+
+TEST_F(AdminServiceTest, AnswersHealthChecks) {
+  grpc::GenericStub stub(channel_);
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const grpc::Slice empty;
+  const grpc::ByteBuffer request(&empty, 1);  // an empty HealthCheckRequest
+  auto call = stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", request, &queue);
+  call->StartCall();
+  grpc::ByteBuffer response;
+  call->Finish(&response, &status_, nullptr);
+  void* tag;
+  bool ok;
+  ASSERT_TRUE(queue.Next(&tag, &ok) && ok && status_.ok()) << status_.error_message();
+  grpc::Slice slice;
+  ASSERT_TRUE(response.DumpToSingleSlice(&slice).ok());
+  EXPECT_EQ(std::string(slice.begin(), slice.end()), "\x08\x01");  // SERVING
+}
+
+TEST_F(AdminServiceTest, ServesOnASocketForItsGroupThatNobodyElseTakes) {
+  struct stat info {};
+  const std::string path = directory_ + "/admin.sock";
+  ASSERT_EQ(stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0660u);
+  const auto second = Endpoint::Open({.address = address_, .services = {}});
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kAlreadyExists) << second.status();
+}
+
+TEST(Endpoint, RefusesAddressesOffThisMachineAndFilesThatAreNoSockets) {
+  EXPECT_EQ(Endpoint::Open({.address = "0.0.0.0:0", .services = {}}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  char name[] = "/tmp/tollgate-file-XXXXXX";
+  const int fd = mkstemp(name);
+  ASSERT_GE(fd, 0);
+  EXPECT_EQ(
+      Endpoint::Open({.address = std::string("unix:") + name, .services = {}}).status().code(),
+      absl::StatusCode::kFailedPrecondition);
+  close(fd);
+  unlink(name);
+}
+
+}  // namespace
+}  // namespace tollgate::control
