@@ -214,6 +214,7 @@ TEST(Metrics, GivesUpConsumersFirstThenRoutesAndLosesNoRequest) {
     record.consumer = consumer;
     worker.Record(record);
   }
+  record.consumer = "shop-99";
   for (int i = 0; i < 100; ++i) {
     const std::string route = absl::StrCat("route-", i);
     record.route = route;
