@@ -31,6 +31,7 @@ void Deferred::Unlink() {
 
 Loop::Loop(const Clock& clock) : clock_(clock), now_(clock.Mono()), wheel_(now_), events_(kBatch) {
   deferred_head_.prev_ = deferred_head_.next_ = &deferred_head_;
+  next_head_.prev_ = next_head_.next_ = &next_head_;
 }
 
 absl::StatusOr<std::unique_ptr<Loop>> Loop::Create(const Clock& clock) {
@@ -51,6 +52,7 @@ absl::StatusOr<std::unique_ptr<Loop>> Loop::Create(const Clock& clock) {
 
 Loop::~Loop() {
   while (deferred_head_.next_ != &deferred_head_) deferred_head_.next_->Unlink();
+  while (next_head_.next_ != &next_head_) next_head_.next_->Unlink();
   // Letters are destroyed unread; what they own may post again while it goes.
   for (std::vector<absl::AnyInvocable<void()>> letters;;) {
     {
@@ -81,6 +83,11 @@ void Loop::RunOnce(Duration max_wait) {
   // Sleep is announced before the mailbox is looked at, and a letter is delivered before the
   // announcement is looked at (Post): one of the two sides sees the other.
   awake_ = false;
+  while (next_head_.next_ != &next_head_) {
+    Deferred* task = next_head_.next_;
+    task->Unlink();
+    Append(deferred_head_, *task);
+  }
   const int timeout = WaitMillis(max_wait);
   const int count = epoll_wait(epoll_fd_, events_.data(), kBatch, timeout);  // EINTR: no events
   awake_ = true;
@@ -148,13 +155,17 @@ void Loop::Unwatch(int fd, IoHandler* handler) {
   epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
 }
 
-void Loop::Defer(Deferred& task) {
+void Loop::Append(Deferred& head, Deferred& task) {
   if (task.prev_ != nullptr) return;
-  task.prev_ = deferred_head_.prev_;
-  task.next_ = &deferred_head_;
+  task.prev_ = head.prev_;
+  task.next_ = &head;
   task.prev_->next_ = &task;
-  deferred_head_.prev_ = &task;
+  head.prev_ = &task;
 }
+
+void Loop::Defer(Deferred& task) { Append(deferred_head_, task); }
+
+void Loop::DeferToNext(Deferred& task) { Append(next_head_, task); }
 
 void Loop::RunDeferred() {
   while (deferred_head_.next_ != &deferred_head_) {

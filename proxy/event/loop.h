@@ -91,6 +91,8 @@ class Loop {
   // Arms a deferred task; arming twice runs it once. A task armed by a deferred task runs in the
   // same iteration.
   void Defer(Deferred& task);
+  // The same, in the next iteration, which does not wait: for work that takes turns with others.
+  void DeferToNext(Deferred& task);
 
   // Thread-safe: runs `fn` on the loop's thread, in order of posting.
   void Post(absl::AnyInvocable<void()> fn);
@@ -101,6 +103,7 @@ class Loop {
   int WaitMillis(Duration max_wait) const;
   void Dispatch(const epoll_event& event);
   void RunMailbox();
+  static void Append(Deferred& head, Deferred& task);
   void RunDeferred();
   void Wake();
 
@@ -119,6 +122,7 @@ class Loop {
   std::vector<Watched> watched_;  // by descriptor
   std::vector<epoll_event> events_;
   Deferred deferred_head_{nullptr};  // sentinel of a circular list
+  Deferred next_head_{nullptr};      // likewise, of the next iteration's
 
   std::atomic<bool> stop_{false};
   // False only while the loop is about to sleep or sleeps: a post then, and only the first, must

@@ -8,6 +8,13 @@
 #include "common/base/status.h"
 
 namespace tollgate::proxy {
+namespace {
+
+// Counters that are full again give their memory back, also when no new keys come.
+constexpr auto kSweepEvery = std::chrono::seconds(1);
+constexpr size_t kSweepEntries = 16384;
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Create(Options options, const Clock& clock,
                                                        Metrics& metrics) {
@@ -70,7 +77,12 @@ void Server::RunCompiler() {
     std::function<void()> job;
     {
       std::unique_lock lock(jobs_mutex_);
-      jobs_wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+      if (!jobs_wake_.wait_for(lock, kSweepEvery,
+                               [this] { return stopping_ || !jobs_.empty(); })) {
+        lock.unlock();
+        limits_.Sweep(clock_.Mono(), kSweepEntries);
+        continue;
+      }
       if (jobs_.empty()) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();
@@ -146,6 +158,7 @@ void Server::SyncListeners(const Policy& policy, std::map<std::string, Listening
       continue;
     }
     it->second.max_connections = wanted->second.max_connections;
+    ResumeIfRoom(it->second);
     ++it;
   }
   for (auto& [name, socket] : fresh) {
@@ -155,9 +168,6 @@ void Server::SyncListeners(const Policy& policy, std::map<std::string, Listening
     listener.bound = socket.address;
     listener.direction = wanted.direction;
     listener.max_connections = wanted.max_connections;
-    if (listener.connections == nullptr) {
-      listener.connections = std::make_shared<std::atomic<uint32_t>>(0);
-    }
     spdlog::info("listener {} on {}", name, listener.bound.ToString());
     auto acceptor = Acceptor::Create(workers_.front()->loop(), std::move(socket),
                                      [this, name = name](AcceptedConnection connection) {
@@ -178,7 +188,8 @@ void Server::OnAccept(const std::string& name, AcceptedConnection connection) {
     const auto found = listeners_.find(name);
     if (found == listeners_.end()) return;
     BoundListener& listener = found->second;
-    if (listener.connections->fetch_add(1) + 1 >= listener.max_connections) {
+    if (++listener.connections >= listener.max_connections) {
+      listener.full = true;
       listener.acceptor->Stop();  // others wait in the backlog until one ends
     }
   }
@@ -193,17 +204,23 @@ void Server::ConnectionClosed(const std::string& name) {
   std::lock_guard lock(mutex_);
   const auto found = listeners_.find(name);
   if (found == listeners_.end()) return;
-  BoundListener& listener = found->second;
-  if (listener.connections->fetch_sub(1) != listener.max_connections) return;
+  --found->second.connections;
+  if (!found->second.full) return;
   workers_.front()->loop().Post([this, name] {
     std::lock_guard again(mutex_);
     const auto still = listeners_.find(name);
-    if (still == listeners_.end() || still->second.acceptor == nullptr) return;
-    if (draining_[static_cast<int>(still->second.direction)]) return;
-    if (const absl::Status status = still->second.acceptor->Resume(); !status.ok()) {
-      spdlog::error("listener {}: {}", name, std::string(status.message()));
-    }
+    if (still != listeners_.end()) ResumeIfRoom(still->second);
   });
+}
+
+// On the accepting loop, under mutex_.
+void Server::ResumeIfRoom(BoundListener& listener) {
+  if (!listener.full || listener.connections >= listener.max_connections) return;
+  listener.full = false;
+  if (draining_[static_cast<int>(listener.direction)]) return;
+  if (const absl::Status status = listener.acceptor->Resume(); !status.ok()) {
+    spdlog::error("accept: {}", std::string(status.message()));
+  }
 }
 
 void Server::Revoke(std::vector<std::string> key_ids, std::function<void()> done) {

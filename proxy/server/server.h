@@ -56,10 +56,11 @@ class Server final : public PolicySink {
   struct BoundListener {
     Address configured;
     Address bound;
-    Direction direction;
-    uint32_t max_connections;
+    Direction direction = Direction::kInbound;
+    uint32_t max_connections = 0;
+    uint32_t connections = 0;            // of this listener, all workers
+    bool full = false;                   // stopped accepting at max_connections
     std::unique_ptr<Acceptor> acceptor;  // touched on the accepting loop only
-    std::shared_ptr<std::atomic<uint32_t>> connections;
   };
   Server(Options options, const Clock& clock);
   absl::Status Init(Metrics& metrics);
@@ -68,6 +69,7 @@ class Server final : public PolicySink {
                std::function<void(std::vector<ResourceError>)> done);
   void OnAccept(const std::string& listener, AcceptedConnection connection);
   void ConnectionClosed(const std::string& listener);
+  void ResumeIfRoom(BoundListener& listener);
   void SyncListeners(const Policy& policy, std::map<std::string, ListeningSocket> fresh);
   void Enqueue(std::function<void()> job);
 

@@ -12,8 +12,6 @@ namespace tollgate::proxy {
 namespace {
 
 constexpr size_t kScratchBytes = 64 << 10;
-// How late a log line may be handed to the writer.
-constexpr Duration kLogDelay = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -45,13 +43,7 @@ Worker::Worker(ProcessServices& services, uint32_t index, size_t budget_bytes,
              }},
       log_(services.log),
       retire_([this](std::shared_ptr<const Snapshot> old) { services_.retire(std::move(old)); }),
-      context_(*loop_, buffers_, upstream_, clusters_, steps_, log_, metrics_),
-      log_timer_([this] {
-        if (log_.pending()) log_.Flush();
-        metrics_.buffer_bytes.value.store(static_cast<int64_t>(buffers_.in_use()),
-                                          std::memory_order_relaxed);
-        loop_->ArmAfter(log_timer_, kLogDelay);
-      }) {}
+      context_(*loop_, buffers_, upstream_, clusters_, steps_, log_, metrics_) {}
 
 Worker::~Worker() {
   loop_->Post([this] {
@@ -120,7 +112,6 @@ void Worker::DoAdd(const std::string& listener, AcceptedConnection connection) {
     services_.on_connection_closed(listener);
     return;
   }
-  if (!log_timer_.armed()) loop_->ArmAfter(log_timer_, kLogDelay);
   by_direction_[static_cast<int>(found->second->direction)].fetch_add(1,
                                                                       std::memory_order_relaxed);
   auto made = std::make_unique<ServerConnection>(context_, static_cast<ConnectionOwner&>(*this),

@@ -87,7 +87,6 @@ class Worker final : private ConnectionOwner {
   WorkerContext context_;
   absl::flat_hash_map<std::string, std::shared_ptr<ListenerState>> listeners_;
   absl::flat_hash_map<ServerConnection*, std::unique_ptr<ServerConnection>> connections_;
-  Timer log_timer_;  // hands over log lines of a quiet worker
   std::atomic<uint32_t> load_{0};
   std::atomic<uint32_t> by_direction_[2] = {};
   bool draining_[2] = {};

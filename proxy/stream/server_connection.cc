@@ -34,6 +34,10 @@ ServerConnection::ServerConnection(WorkerContext& worker, ConnectionOwner& owner
       out_(worker.buffers),
       in_(worker.buffers),
       work_([this] { AfterWork(); }),
+      turn_([this] {
+        waits_its_turn_ = false;
+        AfterWork();
+      }),
       timer_([this] { OnTimer(); }) {}
 
 ServerConnection::~ServerConnection() {
@@ -64,12 +68,17 @@ void ServerConnection::OnIo(IoEvents events) {
 
 // Reads and feeds until the socket is drained or the codec wants no more for now.
 void ServerConnection::ReadLoop() {
-  if (reading_ || state_ != State::kOpen) return;
+  if (reading_ || waits_its_turn_ || state_ != State::kOpen) return;
   reading_ = true;
   want_read_ = true;
   char* const scratch = worker_.upstream.scratch;
   const size_t scratch_size = worker_.upstream.scratch_size;
-  while (state_ == State::kOpen) {
+  for (int reads = 0; state_ == State::kOpen; ++reads) {
+    if (reads == kReadsPerTurn) {
+      waits_its_turn_ = true;
+      worker_.loop.DeferToNext(turn_);
+      break;
+    }
     if (!in_.empty()) {
       size_t consumed = 0;
       if (!Feed(in_.view(), &consumed)) break;
@@ -154,6 +163,7 @@ void ServerConnection::OnFailed(const FeedResult& fed) {
   record.reason = reply.reason;
   record.bytes_out = body.size();
   worker_.log.Write(record);
+  worker_.LogWritten();
   worker_.loop.Defer(work_);
 }
 
@@ -286,7 +296,7 @@ void ServerConnection::AfterWork() {
     }
     return;
   }
-  if (!closing && (want_read_ || !in_.empty()) && MayRead()) {
+  if (!closing && !waits_its_turn_ && (want_read_ || !in_.empty()) && MayRead()) {
     ReadLoop();
     return;
   }

@@ -99,6 +99,7 @@ class ServerConnection final : private IoHandler, private ServerCodecEvents {
   static constexpr size_t kLowWatermark = 64 << 10;
   static constexpr size_t kWriteThrough = 4 << 10;
   static constexpr size_t kLingerBytes = 1 << 20;
+  static constexpr int kReadsPerTurn = 16;
   enum class State : uint8_t { kOpen, kLingering, kClosed };
 
   void OnIo(IoEvents events) override;
@@ -132,6 +133,7 @@ class ServerConnection final : private IoHandler, private ServerCodecEvents {
   WriteQueue out_;
   Buffer in_;
   Deferred work_;  // flush, then read on, then close if it is time
+  Deferred turn_;  // reads on after others had their turn
   Timer timer_;
   std::vector<std::unique_ptr<Stream>> streams_;
   MonoTime since_{};  // last progress of what the timer watches
@@ -144,6 +146,7 @@ class ServerConnection final : private IoHandler, private ServerCodecEvents {
   bool want_read_ = false;
   bool eof_ = false;
   bool draining_ = false;
+  bool waits_its_turn_ = false;
   bool hangup_ = false;
   bool above_high_ = false;
 };

@@ -473,6 +473,7 @@ void Stream::WriteRecord() {
   if (context_.snapshot != nullptr) record.release = context_.snapshot->release;
   worker_.metrics.Record(record);
   worker_.log.Write(record);
+  worker_.LogWritten();
 }
 
 }  // namespace tollgate::proxy

@@ -14,7 +14,12 @@ WorkerContext::WorkerContext(Loop& l, BufferPool& b, UpstreamContext& u, Cluster
       services(s),
       log(a),
       metrics(m),
-      sweep_([this] { Sweep(); }) {}
+      sweep_([this] { Sweep(); }),
+      log_flush_([this] {
+        log.Flush();
+        metrics.buffer_bytes.value.store(static_cast<int64_t>(buffers.in_use()),
+                                         std::memory_order_relaxed);
+      }) {}
 
 WorkerContext::~WorkerContext() = default;
 

@@ -66,16 +66,22 @@ struct WorkerContext {
   // iteration.
   std::unique_ptr<Stream> TakeStream();
   void Recycle(std::unique_ptr<Stream> stream);
+  // A line was written: it is handed over soon, also by a worker that then falls quiet.
+  void LogWritten() {
+    if (!log_flush_.armed()) loop.ArmAfter(log_flush_, kLogDelay);
+  }
   // A connection closes inside its own call stack as well.
   void Bury(std::unique_ptr<ServerConnection> connection);
 
  private:
   static constexpr size_t kMaxFree = 256;
+  static constexpr Duration kLogDelay = std::chrono::milliseconds(20);
   void Sweep();
   std::vector<std::unique_ptr<Stream>> free_;
   std::vector<std::unique_ptr<Stream>> ended_;
   std::vector<std::unique_ptr<ServerConnection>> closed_;
   Deferred sweep_;
+  Timer log_flush_;
 };
 
 }  // namespace tollgate::proxy

@@ -171,7 +171,11 @@ void ClientConnection::ReadLoop() {
   reading_ = true;
   want_read_ = true;
   if (!in_.empty() && !FeedHeld()) return;
-  while (state_ == State::kOpen && !paused_ && in_.empty()) {
+  for (int reads = 0; state_ == State::kOpen && !paused_ && in_.empty(); ++reads) {
+    if (reads == kReadsPerTurn) {
+      context_.loop.DeferToNext(resume_);
+      break;
+    }
     const IoResult got = transport_->Read(context_.scratch, context_.scratch_size);
     if (got.kind == IoResult::Kind::kWouldBlock) {
       want_read_ = false;

@@ -54,6 +54,7 @@ class ClientConnection final : private IoHandler, private ClientCodecEvents {
   static constexpr size_t kHighWatermark = 256 << 10;
   static constexpr size_t kLowWatermark = 64 << 10;
   static constexpr size_t kWriteThrough = 4 << 10;
+  static constexpr int kReadsPerTurn = 16;  // then the others have theirs
   enum class State : uint8_t { kConnecting, kOpen, kClosed };
 
   void OnIo(IoEvents events) override;
