@@ -92,7 +92,7 @@ AdsClient::Request AdsClient::Subscription(ResourceType type, bool first) const 
     SetText(metadata, "version", options_.node.version);
   }
   request.set_type_url(std::string(TypeUrl(type)));
-  request.add_resource_names_subscribe("*", 1);
+  request.mutable_resource_names_subscribe()->Add(std::string(1, '*'));
   auto* known = request.mutable_initial_resource_versions();
   const ActiveSet& active = *staging_.active();
   if (InCut(type)) {
