@@ -57,6 +57,12 @@ pid_of() {
   for i in "${!names[@]}"; do [[ ${names[$i]} == "$1" ]] && last=${pids[$i]}; done
   echo "$last"
 }
+kill_hard() {  # kill_hard NAME: without a chance to clean up
+  local pid
+  pid=$(pid_of "$1")
+  kill -9 "$pid"
+  wait "$pid" 2>/dev/null || true
+}
 await() {  # await SECONDS COMMAND...: until it succeeds
   local end=$((SECONDS + $1))
   shift
@@ -75,7 +81,7 @@ show() {  # show COMMAND...: prints the command and what came back; the output i
   printf '  $ %s\n' "$(printf '%s ' "$@" | sed -e "s|$run|\$RUN|g" -E -e 's/(Bearer [A-Za-z0-9_-]{12})[^ "]*/\1.../' -e 's/(X-Api-Key: [A-Za-z0-9_]{6})[^ "]*/\1.../')"
   out=$("$@" 2>&1) || true
   printf '%s\n' "$out" | tr -d '\r' | grep -vE '^(date|via|x-request-id|content-length|server):' |
-    sed -e 's/^/    /' -e '/^ *$/d' | head -n 14
+    sed -e 's/^/    /' -e '/^ *$/d' | head -n 24
 }
 check() {  # check DESCRIPTION CONDITION...
   local what=$1
@@ -90,7 +96,7 @@ check() {  # check DESCRIPTION CONDITION...
 }
 has() { grep -qiE -- "$1" <<<"$out"; }
 has_not() { ! grep -qiE -- "$1" <<<"$out"; }
-field() { jq -r "$1" <<<"$out"; }
+field() { jq -rc "$1" <<<"$out"; }
 token() {
   tollgatectl token --key-file "$run/demo-login.jwk" --alg ES256 --kid demo-1 \
     --iss https://login.demo.example/ --aud card-payments --sub "$1" --scope "$2" --ttl 30m
@@ -226,16 +232,15 @@ check "both policies answered, no request failed" test "$(field '.counted | leng
 check "enforced in milliseconds" test "$took" -lt 1000
 
 step "9. The control plane is killed"
-control_pid=$(pid_of control)
-printf '  $ kill -9 %s\n' "$control_pid"
-kill -9 "$control_pid"
+printf '  $ kill -9 %s\n' "$(pid_of control)"
+kill_hard control
 out=$(load --seconds 1 --connections 4)
 echo "    $(field .requests) requests, $(field .failed) failed"
 check "traffic goes on" test "$(field .failed)" = 0
 
 step "10. A sidecar restarts without a control plane"
-sidecar_pid=$(pid_of payments-1)
-kill -9 "$sidecar_pid"
+printf '  $ kill -9 %s\n' "$(pid_of payments-1)"
+kill_hard payments-1
 start_sidecar payments-1 payments 18091
 await 10 curl -sf http://127.0.0.1:18091/ready
 show curl -sS http://127.0.0.1:18091/stats

@@ -106,7 +106,10 @@ class AuthenticateStep final : public Filter {
       if (result.failure == ApiKeyFailure::kUnknown && c.services->on_unknown_key) {
         c.services->on_unknown_key(result.id);
       }
-      return Unauthorized(c, ToString(result.failure).data(), "The API key is not valid.", "");
+      // The log is told which; whoever tries keys is not.
+      auto refused = Unauthorized(c, "invalid_key", "The API key is not valid.", "");
+      c.reason = ToString(result.failure).data();
+      return refused;
     }
     c.consumer = result.consumer;
     c.api_key = result.key;
