@@ -70,7 +70,7 @@ void ServerConnection::OnIo(IoEvents events) {
 void ServerConnection::ReadLoop() {
   if (reading_ || waits_its_turn_ || state_ != State::kOpen) return;
   reading_ = true;
-  want_read_ = true;
+  want_read_ = !eof_;  // after the end, only what is held can still be fed
   char* const scratch = worker_.upstream.scratch;
   const size_t scratch_size = worker_.upstream.scratch_size;
   for (int reads = 0; state_ == State::kOpen; ++reads) {

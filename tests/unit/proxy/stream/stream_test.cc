@@ -53,6 +53,22 @@ TEST_F(StreamTest, CarriesARequestAndItsResponse) {
   EXPECT_THAT(path.LogText(), HasSubstr("\"status\":200"));
 }
 
+// An event after the end of the client's input must not make its connection read, and defer itself,
+// for ever: the worker would never see the response that it waits for.
+TEST_F(StreamTest, OutlivesAClientThatEndsItsInputAndThenGoes) {
+  ServeOne();
+  auto client = path.Connect();
+  client->Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_TRUE(UpstreamHas(a, "\r\n\r\n"));
+  ASSERT_EQ(shutdown(client->fd(), SHUT_WR), 0);
+  path.Settle();
+  client->Close();
+  path.Settle();
+  Upstream(a).Send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+  ASSERT_TRUE(path.RunUntil([&] { return path.open_connections() == 0; }));
+  EXPECT_EQ(path.active_streams(), 0);
+}
+
 TEST_F(StreamTest, KeepsConnectionsOnBothSides) {
   ServeOne();
   auto client = path.Connect();
