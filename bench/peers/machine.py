@@ -9,7 +9,6 @@ import time
 
 TICK = os.sysconf("SC_CLK_TCK")
 PROXY_CORE, LOAD_CORE = 0, 1
-niceness = 0  # of every proxy, upstream and load generator
 
 
 class BenchError(Exception):
@@ -56,9 +55,8 @@ def busy_seconds():
 
 
 def pinned(argv, core):
-    """The command on one core, at the benchmark's priority."""
-    priority = ["nice", "-n", str(niceness)] if niceness else []
-    return [*priority, "taskset", "-c", str(core)] + [str(a) for a in argv]
+    """The command on one core."""
+    return ["taskset", "-c", str(core)] + [str(a) for a in argv]
 
 
 class Process:

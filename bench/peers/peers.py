@@ -69,15 +69,13 @@ def arguments():
     parser.add_argument("--retries", type=int, default=4, help="of a noisy round")
     parser.add_argument("--only", default="",
                         help="contenders whose name has this text (and the one that ratios refer to)")
-    parser.add_argument("--nice", type=int, default=0,
-                        help="priority of proxies and load; -15, as root, where others are busy")
     parser.add_argument("--strace", action="store_true",
                         help="instead of the tables: system calls a request of Tollgate, or of --only")
     parser.add_argument("--profile", action="store_true",
                         help="instead of the tables: perf report of Tollgate, or of --only")
     parser.add_argument("--results", type=pathlib.Path,
                         help="where tables, JSON and profiles go; default: a new folder in $TMPDIR")
-    parser.add_argument("--bin", default="build/bench/bin", help=argparse.SUPPRESS)
+    parser.add_argument("--bin", default="build/bin", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     chosen.workloads = [w.upper() for w in chosen.workloads] or list(workloads.WORKLOADS)
     for name in chosen.workloads:
@@ -99,7 +97,7 @@ def versions():
 def compare(bench, chosen, results):
     """The tables. True: every round of every contender counts."""
     everything = {"versions": versions(), "rounds": chosen.rounds, "seconds": chosen.seconds,
-                  "nice": chosen.nice, "workloads": {}}
+                  "workloads": {}}
     tables, whole = [], True
     for name in chosen.workloads:
         make = workloads.WORKLOADS[name]
@@ -112,8 +110,7 @@ def compare(bench, chosen, results):
         everything["workloads"][name] = {"figures": figures, "repeats": repeats,
                                          "failures": failures}
         tables.append(report.table(f"{name}: {make.__doc__}", figures, repeats, failures))
-    priority = [f"nice {chosen.nice}"] if chosen.nice else []
-    text = "\n".join(tables) + "\n" + " · ".join(everything["versions"] + priority) + "\n"
+    text = "\n".join(tables) + "\n" + " · ".join(everything["versions"]) + "\n"
     (results / "tables.md").write_text(text)
     (results / "results.json").write_text(json.dumps(everything, indent=1) + "\n")
     print(text)
@@ -127,7 +124,6 @@ def main():
     results.mkdir(parents=True, exist_ok=True)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(130))  # by way of `finally`
-    machine.niceness = chosen.nice
     bench = None
     try:
         bench = Bench(chosen.bin, chosen.seconds)

@@ -9,7 +9,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-build=${TOLLGATE_BENCH_BUILD:-$root/build/bench}
+build=$root/build
 
 for argument in "$@"; do
   case $argument in -h | --help) exec python3 "$here/peers.py" --help ;; esac
@@ -17,7 +17,8 @@ done
 
 "$root/deploy/scripts/install-deps.sh" bench >&2
 
-echo "Building Release in $build" >&2
-cmake -G Ninja -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release --log-level=WARNING >&2
+echo "Building Release in ${build#"$root"/}" >&2
+cmake -G Ninja -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=ON \
+  --log-level=WARNING >&2
 ninja -C "$build" tollgate-proxy tollgate-control tollgatectl bench-upstream bench-tokens >&2
 exec python3 "$here/peers.py" --bin "$build/bin" "$@"
