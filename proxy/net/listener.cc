@@ -47,6 +47,14 @@ void Acceptor::Stop() {
   watching_ = false;
 }
 
+void Acceptor::Close() {
+  for (int i = 0; i < SOMAXCONN && watching_; ++i) {
+    if (!AcceptOne()) break;
+  }
+  Stop();
+  socket_.fd.reset();
+}
+
 absl::Status Acceptor::Resume() {
   accepting_ = true;
   if (watching_ || pause_timer_.armed()) return absl::OkStatus();

@@ -46,8 +46,11 @@ class Acceptor final : private IoHandler {
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
 
-  // While stopped (a cap is reached, a drain begins), connections wait in the kernel's backlog.
+  // While stopped (a cap is reached), connections wait in the kernel's backlog.
   void Stop();
+  // For good: hands over what waits in the backlog (unless stopped), then closes the socket, so that
+  // who comes later is refused at once.
+  void Close();
   absl::Status Resume();
   bool accepting() const { return accepting_; }
 

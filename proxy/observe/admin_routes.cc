@@ -45,15 +45,25 @@ AdminResponse Json(std::string body) {
   return response;
 }
 
+void AppendList(const std::vector<std::string>& texts, std::string* body) {
+  body->push_back('[');
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (i > 0) body->push_back(',');
+    AppendJsonQuoted(texts[i], body);
+  }
+  body->push_back(']');
+}
+
 AdminResponse Ready(const AdminActions& actions) {
   const std::vector<std::string> reasons = actions.not_ready();
   std::string body =
-      absl::StrCat("{\"ready\":", reasons.empty() ? "true" : "false", ",\"reasons\":[");
-  for (size_t i = 0; i < reasons.size(); ++i) {
-    if (i > 0) body.push_back(',');
-    AppendJsonQuoted(reasons[i], &body);
+      absl::StrCat("{\"ready\":", reasons.empty() ? "true" : "false", ",\"reasons\":");
+  AppendList(reasons, &body);
+  if (actions.notes) {
+    body += ",\"notes\":";
+    AppendList(actions.notes(), &body);
   }
-  AdminResponse response = Json(body + "]}");
+  AdminResponse response = Json(body + "}");
   if (!reasons.empty()) response.status = 503;
   return response;
 }

@@ -21,6 +21,7 @@ namespace tollgate::proxy {
 // wait for a worker. A path whose action is null does not exist.
 struct AdminActions {
   std::function<std::vector<std::string>()> not_ready;  // reasons; none: ready
+  std::function<std::vector<std::string>()> notes;  // what to know although it is ready
   std::function<std::string()> metrics;                 // Prometheus text
   std::function<std::string()> config;                  // effective configuration: JSON, redacted
   std::function<std::string()> stats;                   // JSON

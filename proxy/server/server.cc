@@ -1,6 +1,8 @@
 #include "proxy/server/server.h"
 
 #include <algorithm>
+#include <latch>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -178,7 +180,7 @@ void Server::SyncListeners(const Policy& policy, std::map<std::string, Listening
       continue;
     }
     listener.acceptor = *std::move(acceptor);
-    if (draining_[static_cast<int>(listener.direction)]) listener.acceptor->Stop();
+    if (draining_[static_cast<int>(listener.direction)]) listener.acceptor->Close();
   }
 }
 
@@ -250,16 +252,28 @@ std::map<std::string, Address> Server::bound() const {
 }
 
 void Server::Drain(Direction direction) {
-  workers_.front()->loop().Post([this, direction] {
-    std::lock_guard lock(mutex_);
-    draining_[static_cast<int>(direction)] = true;
-    for (auto& [name, listener] : listeners_) {
-      if (listener.direction == direction && listener.acceptor != nullptr) {
-        listener.acceptor->Stop();
+  // What waits in the backlog has been promised an answer: it is accepted first, then counted as a
+  // connection, then told that its next request is the last. Who comes later is refused at once
+  // instead of waiting for a process that will not answer.
+  const auto closed = std::make_shared<std::latch>(1);
+  workers_.front()->loop().Post([this, direction, closed] {
+    std::vector<Acceptor*> acceptors;
+    {
+      std::lock_guard lock(mutex_);
+      draining_[static_cast<int>(direction)] = true;
+      for (auto& [name, listener] : listeners_) {
+        if (listener.direction == direction && listener.acceptor != nullptr) {
+          acceptors.push_back(listener.acceptor.get());
+        }
       }
     }
+    for (Acceptor* acceptor : acceptors) acceptor->Close();  // calls OnAccept, which locks
+    closed->count_down();
   });
-  for (const auto& worker : workers_) worker->Drain(direction);
+  closed->wait();
+  const auto told = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(workers_.size()));
+  for (const auto& worker : workers_) worker->Drain(direction, [told] { told->count_down(); });
+  told->wait();
 }
 
 uint32_t Server::connections(Direction direction) const {

@@ -47,7 +47,8 @@ class Server final : public PolicySink {
   uint64_t adopted() const { return adopted_.load(); }
   LimitTable& limits() { return limits_; }
 
-  // Accepting ends and connections finish. `outbound` too, or inbound only.
+  // Accepting ends and connections finish. Returns when all of them know and are counted. Not on a
+  // worker's thread.
   void Drain(Direction direction);
   uint32_t connections(Direction direction) const;
   void CloseAll();

@@ -165,7 +165,15 @@ absl::StatusOr<std::unique_ptr<ControlClient>> StartControl(
 
 namespace {
 
-std::string StatsJson(const Server& server, const Readiness& readiness,
+// A control plane that is connected has confirmed what is served: it is stale no more. (It sends
+// nothing when nothing has changed.)
+std::vector<std::string> Reasons(Readiness& readiness, const ControlHolder& control) {
+  const auto status = control.status();
+  if (status.has_value() && status->connected) readiness.SetNote("");
+  return readiness.reasons();
+}
+
+std::string StatsJson(const Server& server, Readiness& readiness,
                       const ControlHolder& control) {
   google::protobuf::Struct stats;
   auto& fields = *stats.mutable_fields();
@@ -176,7 +184,7 @@ std::string StatsJson(const Server& server, const Readiness& readiness,
   fields["revision"].set_number_value(policy ? policy->epoch.revision : 0);
   fields["adopted"].set_number_value(server.adopted());
   auto& notes = *fields["notes"].mutable_list_value();
-  for (const std::string& note : readiness.reasons()) {
+  for (const std::string& note : Reasons(readiness, control)) {
     notes.add_values()->set_string_value(note);
   }
   auto& listeners = *fields["listeners"].mutable_struct_value()->mutable_fields();
@@ -214,6 +222,9 @@ absl::StatusOr<std::unique_ptr<AdminServer>> OpenAdmin(
   AdminActions actions;
   actions.not_ready = [&readiness] {
     return readiness.ready() ? std::vector<std::string>() : readiness.reasons();
+  };
+  actions.notes = [&readiness, &control] {
+    return readiness.ready() ? Reasons(readiness, control) : std::vector<std::string>();
   };
   actions.metrics = [&metrics] { return metrics.Scrape(); };
   actions.config = [file_policy, &control] {

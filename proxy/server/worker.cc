@@ -106,8 +106,7 @@ void Worker::AddConnection(const std::string& listener, AcceptedConnection conne
 
 void Worker::DoAdd(const std::string& listener, AcceptedConnection connection) {
   const auto found = listeners_.find(listener);
-  if (found == listeners_.end() ||
-      draining_[static_cast<int>(found->second->direction)]) {
+  if (found == listeners_.end()) {
     load_.fetch_sub(1, std::memory_order_relaxed);
     services_.on_connection_closed(listener);
     return;
@@ -120,6 +119,7 @@ void Worker::DoAdd(const std::string& listener, AcceptedConnection connection) {
   ServerConnection* raw = made.get();
   connections_.emplace(raw, std::move(made));
   raw->Start();
+  if (draining_[static_cast<int>(raw->listener().direction)]) raw->Drain();
 }
 
 void Worker::OnConnectionClosed(ServerConnection& connection) {
@@ -132,12 +132,13 @@ void Worker::OnConnectionClosed(ServerConnection& connection) {
   connections_.erase(found);
 }
 
-void Worker::Drain(Direction direction) {
-  loop_->Post([this, direction] {
+void Worker::Drain(Direction direction, std::function<void()> done) {
+  loop_->Post([this, direction, done = std::move(done)] {
     draining_[static_cast<int>(direction)] = true;
     for (auto& [raw, connection] : connections_) {
       if (raw->listener().direction == direction) raw->Drain();
     }
+    done();
   });
 }
 

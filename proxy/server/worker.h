@@ -54,8 +54,8 @@ class Worker final : private ConnectionOwner {
   void Adopt(std::shared_ptr<const Snapshot> snapshot, std::function<void()> done);
   void SetDenied(std::shared_ptr<const DenyList> denied, std::function<void()> done);
   void AddConnection(const std::string& listener, AcceptedConnection connection);
-  // Connections of this direction finish what they have and close.
-  void Drain(Direction direction);
+  // Connections of this direction, also those that come yet, finish what they have and close.
+  void Drain(Direction direction, std::function<void()> done);
   // Closes what is left.
   void CloseAll();
 

@@ -9,6 +9,7 @@ namespace tollgate::proxy {
 namespace {
 
 constexpr Duration kLingerTime = std::chrono::seconds(1);
+constexpr Duration kDrainGrace = std::chrono::seconds(1);
 // An idle connection keeps its codec this long, in case the next request is near.
 constexpr Duration kKeepCodec = std::chrono::seconds(1);
 
@@ -119,7 +120,10 @@ void ServerConnection::ReadLoop() {
 }
 
 bool ServerConnection::Feed(absl::string_view bytes, size_t* consumed) {
-  if (codec_ == nullptr) codec_ = listener_->make_codec(*this, listener_->limits);
+  if (codec_ == nullptr) {
+    codec_ = listener_->make_codec(*this, listener_->limits);
+    if (draining_) codec_->GoAway(out_);
+  }
   const FeedResult fed = codec_->Feed(bytes);
   *consumed = fed.consumed;
   if (fed.failed) {
@@ -283,7 +287,7 @@ void ServerConnection::AfterWork() {
   Flush();
   if (state_ != State::kOpen) return;
   const bool closing = codec_ != nullptr && codec_->closing();
-  if (streams_.empty() && (closing || eof_ || (draining_ && (!codec_ || codec_->idle())))) {
+  if (streams_.empty() && (closing || eof_ || (drain_over() && (!codec_ || codec_->idle())))) {
     if (!out_.empty()) {
       UpdateTimer();
       return;
@@ -333,8 +337,16 @@ void ServerConnection::LingerRead() {
   Close();
 }
 
+bool ServerConnection::drain_over() const {
+  return draining_ && worker_.loop.now() >= drain_until_;
+}
+
+// An idle connection is not closed at once: its next request may be on the way, and would be lost.
+// It is answered, with `Connection: close`; after kDrainGrace nothing is on the way any more.
 void ServerConnection::Drain() {
+  if (draining_) return;
   draining_ = true;
+  drain_until_ = worker_.loop.now() + kDrainGrace;
   if (state_ != State::kOpen) return;
   if (codec_ != nullptr) codec_->GoAway(out_);
   worker_.loop.Defer(work_);
@@ -365,8 +377,9 @@ MonoTime ServerConnection::Deadline() const {
   }
   if (!streams_.empty()) return kNever;  // the stream has its own deadline
   if (in_head_) return head_since_ + listener_->header_timeout;
-  return since_ + (codec_ != nullptr ? std::min(kKeepCodec, listener_->idle_timeout)
-                                     : listener_->idle_timeout);
+  const MonoTime idle = since_ + (codec_ != nullptr ? std::min(kKeepCodec, listener_->idle_timeout)
+                                                    : listener_->idle_timeout);
+  return draining_ ? std::min(idle, drain_until_) : idle;
 }
 
 void ServerConnection::UpdateTimer() {
@@ -398,7 +411,8 @@ void ServerConnection::OnTimer() {
     // Slow or silent: no answer is owed to half a head.
     if (codec_ != nullptr) worker_.metrics.Refused(listener_->name, "header_timeout");
     Close();
-  } else if (codec_ != nullptr && worker_.loop.now() < since_ + listener_->idle_timeout) {
+  } else if (codec_ != nullptr && !drain_over() &&
+             worker_.loop.now() < since_ + listener_->idle_timeout) {
     codec_.reset();
     UpdateTimer();
   } else {

@@ -75,7 +75,7 @@ class ServerConnection final : private IoHandler, private ServerCodecEvents {
   void Start();
   const ListenerState& listener() const { return *listener_; }
   const Address& peer() const { return peer_; }
-  // No new requests; closes when what runs is finished (at once when idle).
+  // Closes when what runs is finished; when idle, after one more request or a moment.
   void Drain();
   void CloseNow(const char* reason);
 
@@ -102,6 +102,7 @@ class ServerConnection final : private IoHandler, private ServerCodecEvents {
   static constexpr int kReadsPerTurn = 16;
   enum class State : uint8_t { kOpen, kLingering, kClosed };
 
+  bool drain_over() const;
   void OnIo(IoEvents events) override;
   void OnRequestHead(StreamId id, RequestHead& head, bool end) override;
   void OnRequestData(StreamId id, absl::string_view data, bool end) override;
@@ -147,6 +148,7 @@ class ServerConnection final : private IoHandler, private ServerCodecEvents {
   bool eof_ = false;
   bool draining_ = false;
   bool waits_its_turn_ = false;
+  MonoTime drain_until_{};  // an idle connection stays for a request that is on its way
   bool hangup_ = false;
   bool above_high_ = false;
 };

@@ -116,6 +116,17 @@ TEST_F(AcceptorTest, LeavesConnectionsInTheBacklogWhileStopped) {
   RunUntilAccepted(2);
 }
 
+TEST_F(AcceptorTest, HandsOverTheBacklogWhenItClosesAndRefusesWhoComesLater) {
+  auto acceptor = Make("127.0.0.1:0");
+  const Address address = acceptor->address();
+  UniqueFd first = Dial(address);
+  UniqueFd second = Dial(address);
+  acceptor->Close();
+  EXPECT_EQ(accepted_.size(), 2u);
+  EXPECT_FALSE(acceptor->Resume().ok());
+  EXPECT_TRUE(Listen(address).ok()) << "the address is free again";
+}
+
 TEST_F(AcceptorTest, SharesASocketBetweenLoops) {
   auto acceptor = Make("127.0.0.1:0");
   auto other_loop = *Loop::Create(clock_);

@@ -140,6 +140,17 @@ class AdminServerTest : public testing::Test {
   std::unique_ptr<AdminServer> server_;  // last: its thread uses the rest
 };
 
+TEST_F(AdminServerTest, SaysWhatToKnowAlthoughItIsReady) {
+  AdminActions actions = Actions();
+  actions.notes = [] { return std::vector<std::string>{"serving last-known-good"}; };
+  auto started = AdminServer::Start(*Address::Parse("127.0.0.1:0"), std::move(actions), clock_, {});
+  ASSERT_TRUE(started.ok()) << started.status();
+  server_ = *std::move(started);
+  EXPECT_THAT(Ask("GET", "/ready"),
+              AllOf(StartsWith("HTTP/1.1 200"),
+                    HasSubstr("\"reasons\":[],\"notes\":[\"serving last-known-good\"]}")));
+}
+
 TEST_F(AdminServerTest, SaysWhetherItIsReady) {
   Start();
   EXPECT_THAT(Ask("GET", "/ready"), AllOf(StartsWith("HTTP/1.1 200"),

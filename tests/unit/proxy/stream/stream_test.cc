@@ -381,13 +381,30 @@ TEST_F(StreamTest, ARequestEndsOnTheSnapshotThatItBeganOn) {
   EXPECT_EQ(path.retired, 1);
 }
 
-TEST_F(StreamTest, DrainClosesIdleConnectionsAndFinishesTheOthers) {
+TEST_F(StreamTest, DrainAnswersOneMoreRequestOnAnIdleConnection) {
+  ServeOne();
+  auto client = path.Connect();
+  path.Settle();
+  for (auto& c : path.connections()) c->Drain();
+  path.Settle();
+  EXPECT_FALSE(client->Closed()) << "its request may be on the way";
+  client->Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_TRUE(UpstreamHas(a, "\r\n\r\n"));
+  Upstream(a).Send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+  ASSERT_TRUE(path.RunUntil([&] { return client->Closed(); }));
+  EXPECT_THAT(client->Got(), HasSubstr("connection: close\r\n"));
+}
+
+TEST_F(StreamTest, DrainClosesIdleConnectionsAfterAMomentAndFinishesTheOthers) {
   ServeOne();
   auto idle = path.Connect();
   auto busy = path.Connect();
   busy->Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
   ASSERT_TRUE(UpstreamHas(a, "\r\n\r\n"));
   for (auto& c : path.connections()) c->Drain();
+  path.Pass(std::chrono::milliseconds(999));
+  EXPECT_FALSE(idle->Closed());
+  path.Pass(std::chrono::milliseconds(1));
   ASSERT_TRUE(path.RunUntil([&] { return idle->Closed(); }));
   EXPECT_FALSE(busy->Closed());
   Upstream(a).Send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
