@@ -1,9 +1,12 @@
-// A load generator that checks what it gets: keep-alive connections, each request as soon as the answer before it
-// is there (or at a fixed total rate), every status counted, chosen response fields counted or compared.
-// For the demo and the tests; prints one JSON line. Loopback only. Never repeats a request.
+// A load generator that checks what it gets: keep-alive connections, each request as soon as the
+// answer before it is there (or at a fixed total rate), every status counted, chosen response
+// fields counted or compared. For the demo and the tests; prints one JSON line. Loopback only.
+// Never repeats a request.
 //
 //   demo-load --to 127.0.0.1:15001 --host pay.example --path /v2/payments/7 --seconds 5
 //     -H "authorization: Bearer ..." --count-field x-instance --same x-a,x-b,x-c
+//
+// SIGTERM ends it early; it reports all the same.
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -41,16 +44,19 @@ struct Options {
   uint64_t requests = 0;  // 0: by time
   double rate = 0;        // 0: as fast as it goes
   std::vector<int> expect = {200, 201};
+  bool until_refused = false;
+  std::string failures;
 };
 
 struct Tally {
-  uint64_t requests = 0;   // sent
-  uint64_t failed = 0;     // no whole answer, an unexpected status, or fields that disagree
-  uint64_t torn = 0;       // of those: fields that disagree
-  uint64_t lost = 0;       // of those: no whole answer
+  uint64_t requests = 0;  // sent
+  uint64_t failed = 0;    // no whole answer, an unexpected status, or fields that disagree
+  uint64_t torn = 0;      // of those: fields that disagree
+  uint64_t lost = 0;      // of those: no whole answer
   std::map<int, uint64_t> statuses;
   std::map<std::string, uint64_t> counted;
   std::map<std::string, uint64_t> reasons;
+  std::vector<std::string> failures;  // "NUMBER STATUS OUTCOME" of each request that failed
   std::vector<uint32_t> latencies_us;
   void Add(const Tally& o) {
     requests += o.requests;
@@ -60,6 +66,7 @@ struct Tally {
     for (const auto& [k, v] : o.statuses) statuses[k] += v;
     for (const auto& [k, v] : o.counted) counted[k] += v;
     for (const auto& [k, v] : o.reasons) reasons[k] += v;
+    failures.insert(failures.end(), o.failures.begin(), o.failures.end());
     latencies_us.insert(latencies_us.end(), o.latencies_us.begin(), o.latencies_us.end());
   }
 };
@@ -70,19 +77,34 @@ class Client final : private ClientCodecEvents {
   Client(const Options& options, const Address& to) : options_(options), to_(to), out_(pool_) {}
   ~Client() { Disconnect(); }
 
-  void One(uint64_t number, Tally& tally, const Clock& clock) {
-    ++tally.requests;
+  // False: nothing was sent, since nobody listens any more, and that is how it was to end.
+  bool One(uint64_t number, Tally& tally, const Clock& clock) {
     const MonoTime start = clock.Mono();
     done_ = broken_ = false;
     status_ = 0;
+    outcome_.clear();
     body_.clear();
     if (fd_ >= 0 && !Alive()) Disconnect();
-    if (fd_ < 0 && !Connect()) {
+    const bool connected = fd_ >= 0 || Connect();
+    if (!connected && errno == ECONNREFUSED && options_.until_refused) return false;
+    ++tally.requests;
+    const uint64_t failed = tally.failed;
+    if (connected) {
+      Exchange(number, tally, clock, start);
+    } else {
       ++tally.failed;
       ++tally.lost;
       ++tally.reasons["connect"];
-      return;
     }
+    if (tally.failed > failed) {
+      tally.failures.push_back(
+          absl::StrCat(number, " ", status_, " ", outcome_.empty() ? "-" : outcome_));
+    }
+    return true;
+  }
+
+ private:
+  void Exchange(uint64_t number, Tally& tally, const Clock& clock, MonoTime start) {
     RequestHead head;
     head.method = MethodOf(options_.method);
     head.method_name = options_.method;
@@ -126,14 +148,15 @@ class Client final : private ClientCodecEvents {
     if (codec_->closing()) Disconnect();
   }
 
- private:
   bool Connect() {
     sockaddr_storage sa;
     const socklen_t len = to_.ToSockaddr(&sa);
     fd_ = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd_ < 0) return false;
     if (connect(fd_, reinterpret_cast<sockaddr*>(&sa), len) != 0) {
+      const int error = errno;
       close(std::exchange(fd_, -1));
+      errno = error;
       return false;
     }
     transport_ = MakePlainTransport(fd_);
@@ -172,6 +195,7 @@ class Client final : private ClientCodecEvents {
   void OnResponseHead(StreamId, ResponseHead& head, bool end) override {
     status_ = head.status;
     field_ = std::string(head.headers.Get(options_.count_field).value_or(""));
+    outcome_ = std::string(head.headers.Get("tollgate-outcome").value_or(""));
     torn_ = false;
     if (!options_.same.empty()) {
       std::optional<std::string> first;
@@ -200,7 +224,7 @@ class Client final : private ClientCodecEvents {
   WriteQueue out_;
   bool done_ = false, broken_ = false, torn_ = false;
   int status_ = 0;
-  std::string field_, body_;
+  std::string field_, outcome_, body_;
 };
 
 std::string Quote(const std::string& s) {
@@ -238,6 +262,10 @@ int Main(int argc, char** argv) {
   app.add_option("--count-field", o.count_field, "response field whose values are counted");
   app.add_option("--same", o.same, "response fields, comma separated, that must agree");
   app.add_option("--payment-prefix", o.payment_prefix, "adds x-payment-id PREFIXn, each n once");
+  app.add_flag("--until-refused", o.until_refused,
+               "a connection that is refused ends its client and is no failure");
+  app.add_option("--failures", o.failures,
+                 "write a line \"NUMBER STATUS TOLLGATE-OUTCOME\" for each failed request here");
   CLI11_PARSE(app, argc, argv);
   signal(SIGPIPE, SIG_IGN);
   auto to = Address::Parse(o.to);
@@ -250,6 +278,14 @@ int Main(int argc, char** argv) {
   const MonoTime start = clock.Mono();
   const MonoTime end = start + Duration(static_cast<int64_t>(o.seconds * 1e9));
   std::atomic<uint64_t> next{0};
+  std::atomic<uint32_t> running{o.connections};
+  std::atomic<bool> stop{false};
+  // Before the threads start, so that they inherit it: only the main thread sees these.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   Tally total;
   std::mutex mutex;
   std::vector<std::thread> threads;
@@ -257,7 +293,7 @@ int Main(int argc, char** argv) {
     threads.emplace_back([&] {
       Client client(o, *to);
       Tally tally;
-      for (;;) {
+      while (!stop) {
         const uint64_t n = next.fetch_add(1);
         if (o.requests > 0 ? n >= o.requests : clock.Mono() >= end) break;
         if (o.rate > 0) {
@@ -265,14 +301,28 @@ int Main(int argc, char** argv) {
           if (o.requests == 0 && due >= end) break;
           while (clock.Mono() < due) std::this_thread::sleep_for(due - clock.Mono());
         }
-        client.One(n, tally, clock);
+        if (!client.One(n, tally, clock)) break;
       }
       std::lock_guard lock(mutex);
       total.Add(tally);
+      --running;
     });
+  }
+  constexpr timespec kTick{.tv_sec = 0, .tv_nsec = 10'000'000};
+  while (running > 0) {
+    if (sigtimedwait(&signals, nullptr, &kTick) > 0) stop = true;
   }
   for (std::thread& t : threads) t.join();
   const double took = std::chrono::duration<double>(clock.Mono() - start).count();
+  if (!o.failures.empty()) {
+    std::FILE* file = std::fopen(o.failures.c_str(), "we");
+    if (file == nullptr) {
+      std::fprintf(stderr, "demo-load: --failures \"%s\": cannot be written\n", o.failures.c_str());
+      return 2;
+    }
+    for (const std::string& line : total.failures) std::fprintf(file, "%s\n", line.c_str());
+    std::fclose(file);
+  }
   auto& l = total.latencies_us;
   std::sort(l.begin(), l.end());
   const auto at = [&l](double q) {

@@ -5,10 +5,15 @@
 //   demo-payments --listen 127.0.0.1:9001 --name payments-1
 //   curl -X POST 'http://127.0.0.1:9001/_demo/delay?ms=50'     make it slow
 //   curl http://127.0.0.1:9001/_demo/stats                     what it has seen
+// With --journal FILE each x-payment-id is appended when its request head arrives: survives kill
+// -9.
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
@@ -30,6 +35,7 @@ constexpr size_t kMaxBody = 1 << 20;
 struct Service {
   std::string name;
   Duration delay{};
+  int journal = -1;  // owned by the process
   uint64_t requests = 0;
   std::map<std::string, uint64_t> payments;  // x-payment-id -> how often it arrived
 };
@@ -90,6 +96,7 @@ class Connection final : private IoHandler, private ServerCodecEvents {
     id_ = id;
     std::swap(head_, head);
     body_.clear();
+    Journal();
     if (end) Schedule();
   }
   void OnRequestData(StreamId, absl::string_view data, bool end) override {
@@ -98,6 +105,18 @@ class Connection final : private IoHandler, private ServerCodecEvents {
   }
   void OnRequestTrailers(StreamId, HeaderMap&) override { Schedule(); }
   void OnRequestReset(StreamId, ResetReason) override { closed_ = true; }
+
+  // One write a payment: appended whole, and in the file before anything else happens to it.
+  void Journal() {
+    if (service_.journal < 0 || head_.method != Method::kPost) return;
+    const auto id = head_.headers.Get("x-payment-id");
+    if (!id.has_value()) return;
+    const std::string line = absl::StrCat(*id, "\n");
+    if (write(service_.journal, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
+      std::perror("demo-payments: --journal");
+      std::_Exit(1);
+    }
+  }
 
   void Schedule() {
     if (service_.delay > Duration::zero() && head_.path.rfind("/_demo/", 0) != 0) {
@@ -178,7 +197,16 @@ int Main(int argc, char** argv) {
   app.add_option("--listen", listen, "loopback address or unix:/path");
   app.add_option("--name", service.name, "what this instance calls itself");
   app.add_option("--delay-ms", delay_ms, "wait before each answer");
+  std::string journal;
+  app.add_option("--journal", journal, "append each x-payment-id to this file");
   CLI11_PARSE(app, argc, argv);
+  if (!journal.empty()) {
+    service.journal = open(journal.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (service.journal < 0) {
+      std::fprintf(stderr, "demo-payments: --journal \"%s\": cannot be written\n", journal.c_str());
+      return 2;
+    }
+  }
   service.delay = std::chrono::milliseconds(delay_ms);
 
   signal(SIGPIPE, SIG_IGN);
@@ -200,8 +228,7 @@ int Main(int argc, char** argv) {
   std::printf("listening on %s\n", socket->address.ToString().c_str());
   std::fflush(stdout);
   auto acceptor = Acceptor::Create(**loop, *std::move(socket), [&](AcceptedConnection accepted) {
-    auto connection =
-        std::make_unique<Connection>(**loop, pool, service, std::move(accepted.fd));
+    auto connection = std::make_unique<Connection>(**loop, pool, service, std::move(accepted.fd));
     if (connection->Start()) connections.push_back(std::move(connection));
   });
   if (!acceptor.ok()) return 1;
