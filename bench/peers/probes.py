@@ -129,9 +129,10 @@ def profile(bench, names, only, results, seconds=4):
         flat = ["--no-children", "-g", "none", "--sort", "sym"]
         top = _report(data, *flat)
         kernel = sum(float(line.split("%")[0]) for line in top if " [k] " in line)
-        user = [line for line in top if " [.] " in line]
+        # Debian's libraries are stripped: their functions without a name are in the sum by library.
+        user = [line for line in top if " [.] " in line and " 0x" not in line]
         inclusive = [line for line in _report(data, "--children", "-g", "none", "--sort", "sym")
-                     if " [.] " in line]
+                     if " [.] " in line and " 0x" not in line]
         rate = summary["requests"] / summary["microseconds"] * 1e6
         text = "\n".join(
             [f"# {name} {one.name}", "",
@@ -141,6 +142,6 @@ def profile(bench, names, only, results, seconds=4):
              "## User functions with what they call (all, self)", "", *inclusive[:TOP], "",
              "## By library", "", *_report(data, "--no-children", "-g", "none", "--sort", "dso"),
              "", "## By thread", "", 
-             *_report(data, "--no-children", "-g", "none", "--sort", "comm,tid"), "", "## Kernel functions", "", *[l for l in top if " [k] " in l][:25], ""])
+             *_report(data, "--no-children", "-g", "none", "--sort", "comm"), "", "## Kernel functions", "", *[l for l in top if " [k] " in l][:25], ""])
         (results / f"{_file_name(name, one)}.txt").write_text(text)
         print(text)

@@ -1,8 +1,9 @@
 // Keys and tokens for the policy workload. Tokens are signed on all processors; each differs by its
 // jti, and by its subject, which cycles through the consumers.
 //
-//   bench-tokens keygen ALG PRIVATE.jwk PUBLIC.jwks      PUBLIC of HS256 is the key itself, as a set
-//   bench-tokens sign PRIVATE.jwk --iss I --aud A --sub PREFIX --subjects 64 --count N --seconds 3600
+//   bench-tokens keygen ALG PRIVATE.jwk PUBLIC.jwks      PUBLIC of HS256 is the key itself, as a
+//   set bench-tokens sign PRIVATE.jwk --iss I --aud A --sub PREFIX --subjects 64 --count N
+//   --seconds 3600
 //                     --scope "a b"                      one token a line
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -50,11 +51,11 @@ int Generate(const std::string& alg_name, const std::string& secret, const std::
 absl::Status SignRange(const SigningKey& key, const Claims& claims, int64_t now, uint64_t salt,
                        uint64_t begin, std::vector<std::string>::iterator out, uint64_t n) {
   for (uint64_t i = begin; i < begin + n; ++i, ++out) {
-    auto token = key.Sign(absl::StrCat(
-        R"({"iss":")", claims.issuer, R"(","aud":")", claims.audience, R"(","sub":")",
-        claims.subject, i % claims.subjects, R"(","scope":")", claims.scope, R"(","iat":)", now,
-        R"(,"exp":)", now + claims.seconds, R"(,"jti":")",
-        absl::Hex(salt, absl::kZeroPad16), "-", i, R"("})"));
+    auto token =
+        key.Sign(absl::StrCat(R"({"iss":")", claims.issuer, R"(","aud":")", claims.audience,
+                              R"(","sub":")", claims.subject, i % claims.subjects, R"(","scope":")",
+                              claims.scope, R"(","iat":)", now, R"(,"exp":)", now + claims.seconds,
+                              R"(,"jti":")", absl::Hex(salt, absl::kZeroPad16), "-", i, R"("})"));
     if (!token.ok()) return token.status();
     *out = *std::move(token);
   }

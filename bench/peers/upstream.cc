@@ -58,8 +58,10 @@ void Watch(int epoll, int fd) {
 class Upstream {
  public:
   explicit Upstream(int epoll) : epoll_(epoll) {
-    answer_ = "HTTP/1.1 200 OK\r\nserver: bench-upstream\r\ncontent-type: text/plain\r\n"
-              "content-length: " + std::to_string(kBody) + "\r\n\r\n" + std::string(kBody, 'x');
+    answer_ =
+        "HTTP/1.1 200 OK\r\nserver: bench-upstream\r\ncontent-type: text/plain\r\n"
+        "content-length: " +
+        std::to_string(kBody) + "\r\n\r\n" + std::string(kBody, 'x');
   }
 
   void Accept(int listener) {
