@@ -240,7 +240,8 @@ class Tollgate(Contender):
             return page.read().decode()
 
     def dropped(self):
-        found = re.search(r"^tollgate_access_log(?:_lines)?_dropped_total (\S+)$", self.metrics(), re.M)
+        found = re.search(r"^tollgate_access_log(?:_lines)?_dropped_total (\S+)$",
+                          self.metrics(), re.M)
         if not found:
             raise BenchError(f"{self.name}: /metrics does not count dropped log lines")
         return int(float(found.group(1)))

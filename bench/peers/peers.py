@@ -68,11 +68,11 @@ def arguments():
     parser.add_argument("--seconds", type=int, default=3, help="of load a round")
     parser.add_argument("--retries", type=int, default=4, help="of a noisy round")
     parser.add_argument("--only", default="",
-                        help="contenders whose name has this text (and the one that ratios refer to)")
+                        help="contenders whose name has this text, and the first")
     parser.add_argument("--strace", action="store_true",
-                        help="instead of the tables: system calls a request of Tollgate, or of --only")
+                        help="instead of tables: system calls a request, of Tollgate or --only")
     parser.add_argument("--profile", action="store_true",
-                        help="instead of the tables: perf report of Tollgate, or of --only")
+                        help="instead of tables: perf report, of Tollgate or --only")
     parser.add_argument("--results", type=pathlib.Path,
                         help="where tables, JSON and profiles go; default: a new folder in $TMPDIR")
     parser.add_argument("--bin", default="build/bin", help=argparse.SUPPRESS)

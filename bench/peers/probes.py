@@ -142,6 +142,7 @@ def profile(bench, names, only, results, seconds=4):
              "## User functions with what they call (all, self)", "", *inclusive[:TOP], "",
              "## By library", "", *_report(data, "--no-children", "-g", "none", "--sort", "dso"),
              "", "## By thread", "", 
-             *_report(data, "--no-children", "-g", "none", "--sort", "comm"), "", "## Kernel functions", "", *[l for l in top if " [k] " in l][:25], ""])
+             *_report(data, "--no-children", "-g", "none", "--sort", "comm"), "",
+             "## Kernel functions", "", *[line for line in top if " [k] " in line][:25], ""])
         (results / f"{_file_name(name, one)}.txt").write_text(text)
         print(text)

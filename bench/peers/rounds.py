@@ -92,7 +92,8 @@ def measure(contender, seconds):
     return {"cpu_us": (user + system) / requests * 1e6, "user_us": user / requests * 1e6,
             "system_us": system / requests * 1e6, "requests": requests,
             "per_second": requests / load["microseconds"] * 1e6,
-            "utilisation": (user + system) / wall, "p50_us": load["p50"], "p99_us": load["p99"], "others": others.share}
+            "utilisation": (user + system) / wall, "p50_us": load["p50"],
+            "p99_us": load["p99"], "others": others.share}
 
 
 def run(contenders, rounds, seconds, retries):
