@@ -53,7 +53,7 @@ launch() {  # launch NAME COMMAND...: in the background, with a log of its own
   names+=("$name")
 }
 pid_of() {
-  local i
+  local i last=
   for i in "${!names[@]}"; do [[ ${names[$i]} == "$1" ]] && last=${pids[$i]}; done
   echo "$last"
 }
@@ -212,10 +212,12 @@ a=$(share)
 curl -s -X POST 'http://127.0.0.1:19082/_demo/delay?ms=20' >/dev/null
 b=$(share)
 curl -s -X POST 'http://127.0.0.1:19082/_demo/delay?ms=2' >/dev/null
-sleep 1
-c=$(share); c=$(share)
+for _ in {1..10}; do  # slow answers are forgotten with a time constant of ten seconds
+  c=$(share)
+  ((c * 2 < a)) || break
+done
 echo "    share of payments-2: before $a %, ten times slower $b %, recovered $c %"
-check "it gets less while it is slow, and its share back afterwards" test $((b * 2)) -lt "$a" -a "$c" -gt $((b * 2))
+check "it gets less while it is slow, and its share back afterwards" test $((b * 2)) -lt "$a" -a $((c * 2)) -ge "$a"
 
 step "8. A policy change under load"
 load --seconds 4 --connections 8 --count-field x-policy >"$run/load.json" &

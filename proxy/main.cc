@@ -162,6 +162,7 @@ int Serve(const config::v1::Bootstrap& bootstrap, std::optional<config::v1::Bund
   kept.reset();
   server->reset();
   if (log != nullptr) log->Flush();
+  spdlog::info("stopped");
   return 0;
 }
 

@@ -71,6 +71,16 @@ struct Tally {
   }
 };
 
+// The `code` of a problem (RFC 9457), or how an answer that is none begins. Few distinct values, so they may be
+// counted.
+std::string CodeOf(const std::string& body) {
+  constexpr absl::string_view kCode = "\"code\":\"";
+  const size_t at = body.find(kCode.data(), 0, kCode.size());
+  if (at == std::string::npos) return body.substr(0, 40);
+  const size_t begin = at + kCode.size();
+  return body.substr(begin, body.find('"', begin) - begin);
+}
+
 // One connection, blocking; made anew when the peer closed it.
 class Client final : private ClientCodecEvents {
  public:
@@ -139,7 +149,7 @@ class Client final : private ClientCodecEvents {
     if (std::find(options_.expect.begin(), options_.expect.end(), status_) ==
         options_.expect.end()) {
       ++tally.failed;
-      ++tally.reasons[absl::StrCat(status_, " ", body_.substr(0, 200))];
+      ++tally.reasons[absl::StrCat(status_, " ", CodeOf(body_))];
     } else if (torn_) {
       ++tally.failed;
       ++tally.torn;

@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -74,15 +75,14 @@ class Connection final : private IoHandler, private ServerCodecEvents {
   }
 
   void Feed() {
+    if (std::exchange(feeding_, true)) return;  // an answer inside of a feed: the loop goes on
     while (!in_.empty() && !closed_) {
       const FeedResult fed = codec_->Feed(in_.view());
       in_.Consume(fed.consumed);
-      if (fed.failed) {
-        closed_ = true;
-        return;
-      }
-      if (fed.consumed == 0) break;
+      if (fed.failed) closed_ = true;
+      if (fed.failed || fed.consumed == 0) break;
     }
+    feeding_ = false;
     Flush();
   }
 
@@ -184,6 +184,7 @@ class Connection final : private IoHandler, private ServerCodecEvents {
   StreamId id_ = 0;
   RequestHead head_;
   std::string body_;
+  bool feeding_ = false;
   bool watched_ = false;
   bool closed_ = false;
 };

@@ -54,7 +54,7 @@ bool IsInternal(const HeaderMap::Field& field) {
          field.name == "x-rewrite-url" || field.name == "x-original-method" ||
          field.name == "x-http-method-override" || field.name == "x-http-method" ||
          field.name == "x-method-override" || field.name == "x-real-ip" ||
-         field.name == "x-client-ip" || field.name == "x-forwarded-client-cert";
+         field.name == "x-client-ip" || field.name == "http2-settings" || field.name == "x-forwarded-client-cert";
 }
 
 class IdentifyStep final : public Filter {

@@ -1,5 +1,6 @@
 // Which API, version and route this is. Both phases of matching stand here together while nothing
 // but the request chooses the version; a Consumer's pin would split them (ARCHITECTURE.md).
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proxy/filter/context.h"
 #include "proxy/filter/steps.h"
@@ -71,10 +72,12 @@ class MatchStep final : public Filter {
                     absl::StrCat("A body has at most ", c.route->policy->max_body_bytes,
                                  " bytes here."));
     }
-    if (!c.head.upgrade.empty() && !c.route->policy->allow_upgrade) {
-      // RFC 9110 7.8: a server may ignore an upgrade. Answering in HTTP what was meant as another
-      // protocol is the safe half only when nobody switches; refuse plainly instead.
-      return Refuse(c, 403, "upgrade_refused", "This resource does not allow a protocol upgrade.");
+    // RFC 9110 7.8 lets a server ignore an upgrade; refusing plainly is safer than answering in
+    // HTTP what was meant as another protocol. h2c is never let through: behind it a client would
+    // speak to the service past every step here.
+    if (!c.head.upgrade.empty() &&
+        !(c.route->policy->allow_upgrade && absl::EqualsIgnoreCase(c.head.upgrade, "websocket"))) {
+      return Refuse(c, 403, "upgrade_refused", "This resource does not allow this upgrade.");
     }
     // What is authorised is what is forwarded: the canonical path, without a stripped version.
     if (version.upstream_path != c.head.path) {

@@ -160,7 +160,7 @@ void Server::SyncListeners(const Policy& policy, std::map<std::string, Listening
       continue;
     }
     it->second.max_connections = wanted->second.max_connections;
-    ResumeIfRoom(it->second);
+    ResumeIfRoom(it->first, it->second);
     ++it;
   }
   for (auto& [name, socket] : fresh) {
@@ -190,7 +190,7 @@ void Server::OnAccept(const std::string& name, AcceptedConnection connection) {
     const auto found = listeners_.find(name);
     if (found == listeners_.end()) return;
     BoundListener& listener = found->second;
-    if (++listener.connections >= listener.max_connections) {
+    if (++connections_[name] >= listener.max_connections) {
       listener.full = true;
       listener.acceptor->Stop();  // others wait in the backlog until one ends
     }
@@ -204,20 +204,21 @@ void Server::OnAccept(const std::string& name, AcceptedConnection connection) {
 // Any worker's thread.
 void Server::ConnectionClosed(const std::string& name) {
   std::lock_guard lock(mutex_);
+  if (--connections_[name] == 0) connections_.erase(name);
   const auto found = listeners_.find(name);
-  if (found == listeners_.end()) return;
-  --found->second.connections;
-  if (!found->second.full) return;
+  if (found == listeners_.end() || !found->second.full) return;
   workers_.front()->loop().Post([this, name] {
     std::lock_guard again(mutex_);
     const auto still = listeners_.find(name);
-    if (still != listeners_.end()) ResumeIfRoom(still->second);
+    if (still != listeners_.end()) ResumeIfRoom(name, still->second);
   });
 }
 
 // On the accepting loop, under mutex_.
-void Server::ResumeIfRoom(BoundListener& listener) {
-  if (!listener.full || listener.connections >= listener.max_connections) return;
+void Server::ResumeIfRoom(const std::string& name, BoundListener& listener) {
+  const auto open = connections_.find(name);
+  if (!listener.full) return;
+  if (open != connections_.end() && open->second >= listener.max_connections) return;
   listener.full = false;
   if (draining_[static_cast<int>(listener.direction)]) return;
   if (const absl::Status status = listener.acceptor->Resume(); !status.ok()) {

@@ -59,7 +59,6 @@ class Server final : public PolicySink {
     Address bound;
     Direction direction = Direction::kInbound;
     uint32_t max_connections = 0;
-    uint32_t connections = 0;            // of this listener, all workers
     bool full = false;                   // stopped accepting at max_connections
     std::unique_ptr<Acceptor> acceptor;  // touched on the accepting loop only
   };
@@ -70,7 +69,7 @@ class Server final : public PolicySink {
                std::function<void(std::vector<ResourceError>)> done);
   void OnAccept(const std::string& listener, AcceptedConnection connection);
   void ConnectionClosed(const std::string& listener);
-  void ResumeIfRoom(BoundListener& listener);
+  void ResumeIfRoom(const std::string& name, BoundListener& listener);
   void SyncListeners(const Policy& policy, std::map<std::string, ListeningSocket> fresh);
   void Enqueue(std::function<void()> job);
 
@@ -95,6 +94,9 @@ class Server final : public PolicySink {
   mutable std::mutex mutex_;
   std::shared_ptr<const Policy> policy_;              // guarded by mutex_
   std::map<std::string, BoundListener> listeners_;    // guarded by mutex_
+  // By listener, all workers. Apart from it: they outlive one that a push removes and a rollback
+  // brings back.
+  std::map<std::string, uint32_t> connections_;       // guarded by mutex_
   bool draining_[2] = {};                             // guarded by mutex_
   std::atomic<uint64_t> adopted_{0};
 };

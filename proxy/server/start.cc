@@ -85,9 +85,10 @@ void ControlHolder::Set(std::unique_ptr<ControlClient> client) {
   before = std::exchange(client_, std::move(client));
 }
 
+// Called by workers: a report that would have to wait is dropped.
 void ControlHolder::ReportUnknownKey(absl::string_view id) const {
-  std::lock_guard lock(mutex_);
-  if (client_ != nullptr) client_->ReportUnknownKey(id);
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  if (lock.owns_lock() && client_ != nullptr) client_->ReportUnknownKey(id);
 }
 
 std::optional<ControlClient::Status> ControlHolder::status() const {

@@ -87,6 +87,7 @@ void ServerConnection::ReadLoop() {
       if (!in_.empty()) break;
       if (!want_read_) break;
     }
+    if (!writable()) break;  // who does not read answers gets no more of them
     if (eof_) break;
     const IoResult got = transport_->Read(scratch, scratch_size);
     if (got.kind == IoResult::Kind::kWouldBlock) {
@@ -230,7 +231,6 @@ void ServerConnection::SendTrailers(StreamId id, const HeaderMap& trailers) {
 void ServerConnection::Wrote(size_t added) {
   if (added >= kWriteThrough) {
     out_.Flush(*transport_);
-    since_ = worker_.loop.now();
   }
   out_.Settle();
   if (!writable()) above_high_ = true;
@@ -238,6 +238,7 @@ void ServerConnection::Wrote(size_t added) {
 }
 
 void ServerConnection::Resume(StreamId id) {
+  since_ = worker_.loop.now();  // we did not want to read: that time is not the client's
   codec_->Resume(id);
   worker_.loop.Defer(work_);
 }
@@ -264,11 +265,13 @@ void ServerConnection::Flush() {
   if (out_.empty()) return;
   const size_t before = out_.size();
   const IoResult result = out_.Flush(*transport_);
+  // How long the client has taken nothing, whatever it sends meanwhile.
+  if (out_.size() < before || !write_stalled_) stalled_since_ = worker_.loop.now();
+  write_stalled_ = !out_.empty();
   if (result.kind == IoResult::Kind::kError) {
     CloseNow("client_reset");
     return;
   }
-  if (out_.size() < before) since_ = worker_.loop.now();
   if (above_high_ && out_.size() < kLowWatermark) {
     above_high_ = false;
     std::vector<StreamId> ids;
@@ -310,10 +313,12 @@ void ServerConnection::AfterWork() {
 // Whether feeding could get on: what is held was not consumed because a stream is paused, or (in
 // HTTP/1) because a response is due.
 bool ServerConnection::MayRead() const {
+  if (!writable()) return false;
   if (streams_.empty()) return true;
   if (codec_->max_streams() > 1) return in_.empty() || !streams_.front()->request_paused();
   const Stream& stream = *streams_.front();
-  return !stream.request_paused() && (!stream.request_complete() || in_.empty());
+  return !stream.request_paused() &&
+         (!stream.request_complete() || stream.tunnel() || in_.empty());
 }
 
 void ServerConnection::Linger() {
@@ -369,17 +374,20 @@ void ServerConnection::Close() { CloseNow("closed"); }
 
 MonoTime ServerConnection::Deadline() const {
   if (state_ == State::kLingering) return since_ + kLingerTime;
-  if (!out_.empty()) return since_ + listener_->body_timeout;
+  if (!out_.empty()) return stalled_since_ + listener_->body_timeout;
   for (const auto& stream : streams_) {
     if (!stream->request_complete() && !stream->request_paused()) {
       return since_ + listener_->body_timeout;
     }
   }
   if (!streams_.empty()) return kNever;  // the stream has its own deadline
-  if (in_head_) return head_since_ + listener_->header_timeout;
-  const MonoTime idle = since_ + (codec_ != nullptr ? std::min(kKeepCodec, listener_->idle_timeout)
-                                                    : listener_->idle_timeout);
-  return draining_ ? std::min(idle, drain_until_) : idle;
+  const bool nothing_begun = codec_ == nullptr || codec_->idle();
+  MonoTime end = in_head_ ? head_since_ + listener_->header_timeout
+                          : since_ + (codec_ != nullptr
+                                          ? std::min(kKeepCodec, listener_->idle_timeout)
+                                          : listener_->idle_timeout);
+  if (draining_ && nothing_begun) end = std::min(end, drain_until_);
+  return end;
 }
 
 void ServerConnection::UpdateTimer() {

@@ -139,6 +139,8 @@ class ServerConnection final : private IoHandler, private ServerCodecEvents {
   std::vector<std::unique_ptr<Stream>> streams_;
   MonoTime since_{};  // last progress of what the timer watches
   MonoTime head_since_{};
+  MonoTime stalled_since_{};  // with write_stalled_: the client takes nothing
+  bool write_stalled_ = false;
   size_t lingered_ = 0;
   bool linger_ = false;  // something of the client's may be unread: closing at once would reset
   bool in_head_ = false;

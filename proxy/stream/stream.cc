@@ -99,6 +99,11 @@ void Stream::OnNeedBody(uint64_t max) {
 void Stream::OnData(absl::string_view data, bool end) {
   if (finished_) return;
   body_in_ += data.size();
+  if (tunnel_) {  // no body any more: no cap, no time but the stream's
+    attempt_.SendData(data, end);
+    if (!end && !attempt_.CanSend()) PauseRequest();
+    return;
+  }
   body_end_ = request_complete_ = end;
   if (permit_.has_value() && body_in_ > body_max_) {
     attempt_.Abandon();
@@ -198,7 +203,8 @@ void Stream::OnAttemptHead(ResponseHead& head, bool end) {
   status_ = head.status;
   response_started_ = true;
   if (status_ == 101) {
-    // A tunnel is not over when its route's timeout is.
+    tunnel_ = true;
+    // It is not over when its route's timeout is.
     worker_.loop.ArmAfter(deadline_, connection_->listener().max_stream_duration);
   }
   DressResponse(head);
@@ -336,13 +342,7 @@ void Stream::OnDeadline() {
 
 void Stream::FailUpstream(int status, const char* reason, std::string detail) {
   LocalReply reply{.status = status, .reason = reason, .detail = std::move(detail)};
-  // Something may have happened there. It is never run again from here, and the caller is told
-  // (rules.md section 2, "unknown").
-  if ((sent_before_ || attempt_.bytes_sent()) && !IsSafe(permit_->request().method)) {
-    reply.headers.push_back({"tollgate-outcome", "unknown"});
-  } else if (status == 503) {
-    reply.headers.push_back({"retry-after", "1"});
-  }
+  if (status == 503 && !OutcomeUnknown()) reply.headers.push_back({"retry-after", "1"});
   Reply(std::move(reply));
 }
 
@@ -358,7 +358,15 @@ void Stream::DressResponse(ResponseHead& head) {
   }
 }
 
+// Something may have happened there. It is never run again from here, and the caller is told
+// (rules.md section 2, "unknown").
+bool Stream::OutcomeUnknown() const {
+  return attempts_ > 0 && (sent_before_ || attempt_.bytes_sent()) &&
+         !IsSafe(permit_->request().method);
+}
+
 void Stream::Reply(LocalReply reply) {
+  if (OutcomeUnknown()) reply.headers.push_back({"tollgate-outcome", "unknown"});
   attempt_.Abandon();
   if (response_started_) {
     connection_->Abort(id_);
@@ -433,7 +441,7 @@ void Stream::Reset() {
   held_.Clear();
   trailers_.reset();
   body_in_ = body_max_ = need_body_ = body_out_ = 0;
-  wants_body_ = head_end_ = body_end_ = request_paused_ = false;
+  tunnel_ = wants_body_ = head_end_ = body_end_ = request_paused_ = false;
   replayable_ = true;
   status_ = 0;
   response_started_ = client_blocked_ = backing_off_ = retry_elsewhere_ = sent_before_ = false;

@@ -47,6 +47,8 @@ class Stream final : private ChainEvents, private AttemptEvents {
   bool request_complete() const { return request_complete_; }
   bool request_paused() const { return request_paused_; }
   bool response_started() const { return response_started_; }
+  // 101 was answered: both directions are opaque bytes.
+  bool tunnel() const { return tunnel_; }
 
  private:
   // Of a request's body, what is held to be sent (again): rules.md section 2.
@@ -77,6 +79,7 @@ class Stream final : private ChainEvents, private AttemptEvents {
   void PauseRequest();
   void ResumeRequest();
   void BodyAdvanced();
+  bool OutcomeUnknown() const;
   void DressResponse(ResponseHead& head);
   void RespondEnd();
   void Reset();
@@ -117,6 +120,7 @@ class Stream final : private ChainEvents, private AttemptEvents {
   int status_ = 0;
   uint64_t body_out_ = 0;
   bool response_started_ = false;
+  bool tunnel_ = false;
   bool client_blocked_ = false;
   bool finished_ = true;
 

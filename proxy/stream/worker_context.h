@@ -59,8 +59,6 @@ struct WorkerContext {
   AccessLog& log;
   WorkerMetrics& metrics;
   SnapshotPin* snapshot = nullptr;  // null: never had a policy
-  bool draining_inbound = false;
-  bool draining_outbound = false;
 
   // Streams are reused; one that ended inside its own call stack comes back at the end of the
   // iteration.

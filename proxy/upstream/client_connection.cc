@@ -69,14 +69,14 @@ void ClientConnection::SendTrailers(StreamId stream, const HeaderMap& trailers) 
   context_.loop.Defer(flush_);
 }
 
-// Large data goes straight from where it was read into the socket; what the socket does not take
-// is copied before the reader's buffer is used again.
+// Large data goes straight from where it was read into the socket. Whatever is left is copied now,
+// always: before this iteration ends, the buffer that it was read into holds somebody else's bytes.
 void ClientConnection::Settle(size_t added) {
   if (added >= kWriteThrough) {
     // An error shows again, and is handled, in the deferred flush.
     out_.Flush(*transport_);
-    out_.Settle();
   }
+  out_.Settle();
   if (!out_.empty()) {
     if (!writable()) above_high_ = true;
     context_.loop.Defer(flush_);

@@ -52,6 +52,7 @@ class ClusterShared {
   void Update(const UpstreamPolicy& policy);
 
   bool AcquireConnection();
+  void ForceConnection() { connections_.fetch_add(1, std::memory_order_relaxed); }
   void ReleaseConnection() { connections_.fetch_sub(1, std::memory_order_relaxed); }
   bool AcquirePending();
   void ReleasePending() { pending_.fetch_sub(1, std::memory_order_relaxed); }

@@ -50,7 +50,14 @@ void EndpointPool::Lease(Attempt& attempt) {
     attempt.OnConnection(*connection, /*reused=*/true);
     return;
   }
+  // The cap is the process's, but only connections of this pool wake those who wait here: a pool
+  // without any may have one beyond the cap, or they would wait for nobody.
   if (cluster_.shared().AcquireConnection()) {
+    Connect(attempt);
+    return;
+  }
+  if (connections_.empty()) {
+    cluster_.shared().ForceConnection();
     Connect(attempt);
     return;
   }

@@ -84,7 +84,7 @@ for round in $(seq "$ROUNDS"); do
   delay=$(((RANDOM * 32768 + RANDOM) % (took * 3 / 2)))
   sleep "$((delay / 1000000)).$(printf %06d $((delay % 1000000)))"
   stop_control KILL
-  wait "$publisher"
+  wait "$publisher" || fail "round $round: the publisher failed"
   STAMP=$(cat "$WORK/stamp")
   read -r status last <"$WORK/last"
   [[ $status == 5 ]] || fail "round $round: a publish ended with $status: $last"

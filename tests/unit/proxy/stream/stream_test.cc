@@ -404,7 +404,7 @@ TEST_F(StreamTest, DrainClosesIdleConnectionsAfterAMomentAndFinishesTheOthers) {
   for (auto& c : path.connections()) c->Drain();
   path.Pass(std::chrono::milliseconds(999));
   EXPECT_FALSE(idle->Closed());
-  path.Pass(std::chrono::milliseconds(1));
+  path.Pass(std::chrono::milliseconds(10));
   ASSERT_TRUE(path.RunUntil([&] { return idle->Closed(); }));
   EXPECT_FALSE(busy->Closed());
   Upstream(a).Send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
