@@ -190,15 +190,16 @@ void AdsClient::OnEpoch(const Response& response) {
 void AdsClient::OnAdopted(std::vector<ResourceError> errors) {
   if (!adoption_.has_value()) return;
   const Adoption adoption = *std::exchange(adoption_, std::nullopt);
+  bool revocations_changed = false;
   if (errors.empty()) {
     staging_.Activate(adoption.set);
-    book_.Adopted(adoption.epoch);
+    revocations_changed = book_.Adopted(adoption.epoch);
     const std::lock_guard lock(mutex_);
     status_.active = adoption.set;
   }
   Report(adoption.epoch, errors);
   Answer(adoption.stream, ResourceType::kEpoch, adoption.nonce, errors);
-  if (errors.empty()) Keep();
+  if (errors.empty()) Keep(revocations_changed);
   if (std::exchange(reconnect_, false)) {
     Connect();
     return;
@@ -210,7 +211,7 @@ void AdsClient::OnAdopted(std::vector<ResourceError> errors) {
   }
 }
 
-void AdsClient::Keep() {
+void AdsClient::Keep(bool revocations_changed) {
   const config::v1::Epoch epoch = staging_.active_epoch();
   const auto kept = [this, epoch] {
     if (book_.Kept(epoch) && options_.last_known_good != nullptr) {
@@ -220,6 +221,11 @@ void AdsClient::Keep() {
   if (options_.last_known_good == nullptr) {
     kept();
     return;
+  }
+  // Before the policy (the writer keeps that order), else a restart between the two would compare
+  // this Epoch with revisions of another life of the store.
+  if (revocations_changed) {
+    options_.last_known_good->SaveRevocations(book_.held(), [](const absl::Status&) {});
   }
   options_.last_known_good->SavePolicy(staging_.active(),
                                        [executor = executor_, kept](const absl::Status& status) {

@@ -6,7 +6,6 @@
 #include "common/base/log.h"
 #include "common/base/status.h"
 #include "envoy/service/discovery/v3/discovery.pb.h"
-#include "proxy/control/lkg_file.h"
 #include "proxy/control/without_secrets.h"
 
 namespace tollgate::proxy {
@@ -60,6 +59,7 @@ absl::StatusOr<ActiveSet> DecodePolicy(const std::string& payload) {
 
 std::string EncodeRevocations(const Revocations& revocations) {
   DeltaDiscoveryResponse out;
+  out.set_system_version_info(revocations.incarnation);
   config::v1::Revocation message;
   for (const auto& [name, held] : revocations.listed) {
     message.set_name(name);
@@ -82,6 +82,7 @@ absl::StatusOr<Revocations> DecodeRevocations(const std::string& payload) {
   DeltaDiscoveryResponse in;
   if (!in.ParseFromString(payload)) return absl::DataLossError("damaged (payload)");
   Revocations revocations;
+  revocations.incarnation = in.system_version_info();
   for (const auto& resource : in.resources()) {
     config::v1::Revocation message;
     if (!message.ParseFromString(resource.resource().value())) {
@@ -126,45 +127,65 @@ LastKnownGood::~LastKnownGood() {
   writer_.join();
 }
 
+absl::StatusOr<LkgFile> LastKnownGood::ReadFile(const std::string& path, LkgKind kind) const {
+  ASSIGN_OR_RETURN(const std::string content, files_->Read(path, kMaxLkgBytes));
+  return DecodeLkg(content, kind, options_.node,
+                   options_.key.has_value() ? &*options_.key : nullptr);
+}
+
 absl::StatusOr<LastKnownGood::Loaded> LastKnownGood::Load() const {
-  const SecretBytes* key = options_.key.has_value() ? &*options_.key : nullptr;
-  const auto read = [&](const std::string& path, LkgKind kind) -> absl::StatusOr<LkgFile> {
-    ASSIGN_OR_RETURN(const std::string content, files_->Read(path, kMaxLkgBytes));
-    absl::StatusOr<LkgFile> file = DecodeLkg(content, kind, options_.node, key);
-    if (!file.ok()) return Annotate(file.status(), absl::StrCat("last-known-good ", path));
-    return file;
-  };
   Loaded loaded;
   // Without its revocations a policy must not be served: a key that was revoked would be back.
-  const absl::StatusOr<LkgFile> revocations = read(RevocationsPath(), LkgKind::kRevocations);
-  if (revocations.ok()) {
-    ASSIGN_OR_RETURN(loaded.revocations, DecodeRevocations(revocations->payload));
-  } else if (!absl::IsNotFound(revocations.status())) {
-    return revocations.status();
+  // Nor may a new file replace this one: they would be lost for good.
+  const absl::StatusOr<LkgFile> file = ReadFile(RevocationsPath(), LkgKind::kRevocations);
+  absl::Status status = file.status();
+  if (file.ok()) {
+    absl::StatusOr<Revocations> revocations = DecodeRevocations(file->payload);
+    status = revocations.status();
+    if (revocations.ok()) loaded.revocations = *std::move(revocations);
   }
-  const absl::StatusOr<LkgFile> policy = read(PolicyPath(), LkgKind::kPolicy);
-  if (!policy.ok()) {
-    if (absl::IsNotFound(policy.status()) && revocations.ok()) return loaded;
-    return policy.status();
+  if (!status.ok() && !absl::IsNotFound(status)) {
+    return absl::Status(
+        status.code(),
+        absl::StrCat("last-known-good ", RevocationsPath(), ": ", status.message(),
+                     ". It holds the API keys that were revoked: restore the file, or the node id "
+                     "and the state key that it was written with. To start without it, remove it "
+                     "and ",
+                     PolicyPath(), ": then nothing is served until the control plane answers"));
   }
-  ASSIGN_OR_RETURN(loaded.active, DecodePolicy(policy->payload));
-  BundleOrErrors bundle = ToBundle(loaded.active);
+  loaded.policy_error = LoadPolicy(&loaded);
+  if (absl::IsNotFound(loaded.policy_error)) {
+    if (!file.ok()) return loaded.policy_error;
+    loaded.policy_error = absl::OkStatus();
+  }
+  return loaded;
+}
+
+// Changes `loaded` only when the policy can be used.
+absl::Status LastKnownGood::LoadPolicy(Loaded* loaded) const {
+  const std::string context = absl::StrCat("last-known-good ", PolicyPath());
+  const absl::StatusOr<LkgFile> file = ReadFile(PolicyPath(), LkgKind::kPolicy);
+  if (!file.ok()) return Annotate(file.status(), context);
+  absl::StatusOr<ActiveSet> active = DecodePolicy(file->payload);
+  if (!active.ok()) return Annotate(active.status(), context);
+  BundleOrErrors bundle = ToBundle(*active);
   if (!bundle.errors.empty()) {
-    return absl::DataLossError(absl::StrCat("last-known-good ", PolicyPath(), ": damaged (",
-                                            bundle.errors.front().name, ")"));
+    return absl::DataLossError(
+        absl::StrCat(context, ": damaged (", bundle.errors.front().name, ")"));
   }
-  loaded.bundle = std::move(bundle.bundle);
-  loaded.written = policy->written;
-  loaded.complete = policy->complete;
-  loaded.has_policy = true;
-  if (loaded.complete) return loaded;
-  AddStandIns(&loaded.bundle);
+  loaded->active = *std::move(active);
+  loaded->bundle = std::move(bundle.bundle);
+  loaded->written = file->written;
+  loaded->complete = file->complete;
+  loaded->has_policy = true;
+  if (loaded->complete) return absl::OkStatus();
+  AddStandIns(&loaded->bundle);
   // What was changed is not what the control plane sent: it is not listed, so it comes again.
-  for (auto& held : loaded.active.types) {
+  for (auto& held : loaded->active.types) {
     std::erase_if(held, [](const auto& item) { return item.second.version.empty(); });
   }
-  loaded.active.epoch_version.clear();
-  return loaded;
+  loaded->active.epoch_version.clear();
+  return absl::OkStatus();
 }
 
 void LastKnownGood::SavePolicy(std::shared_ptr<const ActiveSet> set, Done done) {

@@ -28,6 +28,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/crypto/secret.h"
+#include "proxy/control/lkg_file.h"
 #include "proxy/control/resources.h"
 #include "tollgate/config/v1/config.pb.h"
 
@@ -46,7 +47,8 @@ class LastKnownGood {
     Revocations revocations;    // acknowledged once: in force before anything is served
     WallTime written{};         // when the policy was kept; its age is the staleness
     bool complete = true;       // false: kept without secrets
-    bool has_policy = false;    // false: only revocations were kept, `bundle` is empty
+    bool has_policy = false;    // false: only revocations are loaded, `bundle` is empty
+    absl::Status policy_error;  // not OK: a policy was kept, but cannot be used
   };
 
   // Makes the directory, takes its lock. FailedPrecondition: another process has it.
@@ -57,10 +59,12 @@ class LastKnownGood {
   LastKnownGood(const LastKnownGood&) = delete;
   LastKnownGood& operator=(const LastKnownGood&) = delete;
 
-  // NotFound: nothing was kept yet. DataLoss: a file is damaged. FailedPrecondition: of another
-  // node, sealed and no key given, or not sealed although a key is given. Unauthenticated: another
-  // key. The message names the file and the remedy. How stale is too stale is the caller's to
-  // judge.
+  // NotFound: nothing was kept yet. Any other error: revocations were kept, but cannot be read;
+  // what was revoked is then unknown here, so the caller must not go on. A policy that cannot be
+  // used costs the policy only: `policy_error`. Either error is DataLoss: the file is damaged;
+  // FailedPrecondition: of another node, sealed and no key given, or not sealed although a key is
+  // given; or Unauthenticated: another key. The message names the file and the remedy. How stale
+  // is too stale is the caller's to judge.
   absl::StatusOr<Loaded> Load() const;
 
   using Done = std::function<void(absl::Status)>;
@@ -74,6 +78,8 @@ class LastKnownGood {
   LastKnownGood(Options options, FileSystem* files, const Clock* clock,
                 std::unique_ptr<FileLock> lock);
   void Run();
+  absl::StatusOr<LkgFile> ReadFile(const std::string& path, LkgKind kind) const;
+  absl::Status LoadPolicy(Loaded* loaded) const;
   absl::Status WritePolicy(const ActiveSet& set);
   absl::Status WriteRevocations(const Revocations& revocations);
   std::string PolicyPath() const { return options_.directory + "/policy.lkg"; }

@@ -57,6 +57,8 @@ struct Revocations {
   // may be forgotten: an older one could still hold the key. kForever: of another life of the
   // store.
   std::map<std::string, uint64_t> lingering;
+  // The life of the store that the revisions are of; "": not known.
+  std::string incarnation = {};
   friend bool operator==(const Revocations&, const Revocations&) = default;
 };
 inline constexpr uint64_t kForever = UINT64_MAX;

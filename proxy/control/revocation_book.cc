@@ -1,10 +1,16 @@
 #include "proxy/control/revocation_book.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace tollgate::proxy {
+
+RevocationBook::RevocationBook(Revocations held) : held_(std::move(held)) {
+  if (!held_.incarnation.empty()) return;
+  for (const std::string& id : KeyIds(held_)) held_.lingering[id] = kForever;
+}
 
 void RevocationBook::Unlist(const HeldRevocation& old) {
   for (const std::string& id : old.key_ids) {
@@ -52,15 +58,20 @@ RevocationBook::Change RevocationBook::Apply(
   return change;
 }
 
-void RevocationBook::Adopted(const config::v1::Epoch& epoch) {
-  if (!incarnation_.empty() && incarnation_ != epoch.incarnation()) {
+bool RevocationBook::Adopted(const config::v1::Epoch& epoch) {
+  if (held_.incarnation == epoch.incarnation()) return false;
+  if (held_.incarnation.empty()) {
+    // Listed and unlisted before any Epoch told in which life of the store.
+    for (auto& [id, revision] : held_.lingering) revision = kForever;
+  } else {
     for (const std::string& id : KeyIds(held_)) held_.lingering[id] = kForever;
   }
-  incarnation_ = epoch.incarnation();
+  held_.incarnation = epoch.incarnation();
+  return true;
 }
 
 bool RevocationBook::Kept(const config::v1::Epoch& epoch) {
-  if (epoch.incarnation() != incarnation_) return false;
+  if (epoch.incarnation() != held_.incarnation) return false;
   return std::erase_if(held_.lingering, [&](const auto& item) {
            return item.second != kForever && item.second <= epoch.revision();
          }) > 0;

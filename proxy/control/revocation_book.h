@@ -14,7 +14,8 @@ namespace tollgate::proxy {
 
 class RevocationBook {
  public:
-  explicit RevocationBook(Revocations held) : held_(std::move(held)) {}
+  // Revisions of an unknown life of the store can be compared with nothing: kept for ever.
+  explicit RevocationBook(Revocations held);
 
   struct Change {
     std::vector<std::string> key_ids;   // to be denied now
@@ -23,8 +24,9 @@ class RevocationBook {
   Change Apply(const envoy::service::discovery::v3::DeltaDiscoveryResponse& response);
 
   // A policy of this Epoch is in force: another incarnation than the one before keeps for ever what
-  // was revoked in the old one, for a restored store may not know.
-  void Adopted(const config::v1::Epoch& epoch);
+  // was revoked in the old one, for a restored store may not know. True: what is held has changed
+  // and must be saved before a policy of this Epoch is kept.
+  bool Adopted(const config::v1::Epoch& epoch);
   // A policy of this Epoch would be loaded after a restart. True: something was forgotten.
   bool Kept(const config::v1::Epoch& epoch);
 
@@ -35,7 +37,6 @@ class RevocationBook {
   void Unlist(const HeldRevocation& old);
 
   Revocations held_;
-  std::string incarnation_;  // of the policy in force; "": none yet
 };
 
 }  // namespace tollgate::proxy

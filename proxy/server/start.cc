@@ -140,7 +140,10 @@ absl::StatusOr<std::unique_ptr<ControlClient>> StartControl(
       options.revocations = std::move(loaded->revocations);
       const Duration age = clock.Wall() - loaded->written;
       const auto max_stale = std::chrono::seconds(bootstrap.max_stale_seconds());
-      if (!loaded->has_policy) {
+      if (!loaded->policy_error.ok()) {
+        spdlog::error("{}: not served; waiting for the control plane",
+                      std::string(loaded->policy_error.message()));
+      } else if (!loaded->has_policy) {
         spdlog::info("no last-known-good policy is kept");
       } else if (max_stale.count() > 0 && age > max_stale) {
         spdlog::error("the last-known-good policy is {} old, more than max_stale {} s: not served",
@@ -157,7 +160,8 @@ absl::StatusOr<std::unique_ptr<ControlClient>> StartControl(
         options.active = std::move(loaded->active);
       }
     } else if (!absl::IsNotFound(loaded.status())) {
-      spdlog::error("last-known-good: {}", std::string(loaded.status().message()));
+      // Going on would serve keys that were revoked, and overwrite what may still be restored.
+      return loaded.status();
     }
   }
   return ControlClient::Create(std::move(options), &serving, &clock);

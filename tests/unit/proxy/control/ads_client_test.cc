@@ -2,6 +2,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/fakes/crashing_files.h"
 #include "tests/fakes/fake_policy_sink.h"
 #include "tests/fakes/fake_transport.h"
 #include "tests/fakes/manual_executor.h"
@@ -31,6 +32,7 @@ class AdsClientTest : public ::testing::Test {
     options.node = {"payments-1", "payments", "default", "10.0.0.1:8080", "0.1.0"};
     options.active = std::move(active);
     options.revocations = std::move(revocations);
+    options.last_known_good = lkg_.get();
     options.on_outcome = [this](const agent::v1::ApplyStatus& s) { outcomes_.push_back(s); };
     client_ =
         std::make_unique<AdsClient>(std::move(options), &transport_, &sink_, executor_, &clock_);
@@ -63,8 +65,23 @@ class AdsClientTest : public ::testing::Test {
   fakes::FakeAdsTransport transport_;
   fakes::FakePolicySink sink_;
   std::vector<agent::v1::ApplyStatus> outcomes_;
+  fakes::CrashingDisk disk_{1};
+  fakes::CrashingFiles files_{&disk_};
+  std::unique_ptr<LastKnownGood> lkg_;  // null: nothing is kept
   std::unique_ptr<AdsClient> client_;
 };
+
+TEST_F(AdsClientTest, KeepsForEverOnDiskWhatWasRevokedBeforeAStoreWasRestored) {
+  const auto open = [&] {
+    lkg_.reset();  // writes what is pending
+    lkg_ = *LastKnownGood::Open({"/lkg", "payments-1", std::nullopt}, &files_, &clock_);
+  };
+  open();
+  Start({}, Revocations{{}, {{"tg_x", 1}}, "before the restore"});
+  Adopt({}, 60);
+  open();
+  EXPECT_THAT(lkg_->Load()->revocations.lingering, ElementsAre(std::pair("tg_x", kForever)));
+}
 
 TEST_F(AdsClientTest, IntroducesItselfAndSubscribesToEverything) {
   Start();

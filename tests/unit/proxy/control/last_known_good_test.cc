@@ -22,6 +22,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::UnorderedElementsAre;
 
 const char kDirectory[] = "/lkg";
 
@@ -57,6 +58,13 @@ class LastKnownGoodTest : public ::testing::Test {
   std::string Content(const std::string& name) {
     return *files_.Read(std::string(kDirectory) + "/" + name, kMaxLkgBytes);
   }
+  absl::Status PolicyError() {
+    const auto loaded = lkg_->Load();
+    EXPECT_TRUE(loaded.ok()) << loaded.status();
+    if (!loaded.ok()) return absl::OkStatus();
+    EXPECT_FALSE(loaded->has_policy);
+    return loaded->policy_error;
+  }
   uint64_t LoadedRelease() {
     const auto loaded = lkg_->Load();
     EXPECT_TRUE(loaded.ok()) << loaded.status();
@@ -78,8 +86,8 @@ TEST_F(LastKnownGoodTest, GivesBackEverythingUnderABootstrapKey) {
   Open(true);
   const ActiveSet set = ToActiveSet(SampleBundle(3));
   ASSERT_TRUE(Save(set).ok());
-  const Revocations revocations{{{"revoked", {"v", 7, {"tg_a", "tg_b"}}}},
-                                {{"tg_old", 5}, {"tg_ever", kForever}}};
+  const Revocations revocations{
+      {{"revoked", {"v", 7, {"tg_a", "tg_b"}}}}, {{"tg_old", 5}, {"tg_ever", kForever}}, "life-1"};
   ASSERT_TRUE(Save(revocations).ok());
   clock_.Advance(std::chrono::hours(2));
   Open(true);
@@ -157,7 +165,7 @@ TEST_F(LastKnownGoodTest, RefusesAnotherNodesFile) {
   Open(true);
   ASSERT_TRUE(Save(ToActiveSet(SampleBundle(3))).ok());
   Open(true, "payments-2");
-  const absl::Status status = lkg_->Load().status();
+  const absl::Status status = PolicyError();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("payments-1"));
 }
@@ -166,12 +174,12 @@ TEST_F(LastKnownGoodTest, RefusesAnotherKeyNoKeyAndAKeyTooMany) {
   Open(true);
   ASSERT_TRUE(Save(ToActiveSet(SampleBundle(3))).ok());
   Open(true, "payments-1", 'x');
-  EXPECT_TRUE(absl::IsUnauthenticated(lkg_->Load().status()));
+  EXPECT_TRUE(absl::IsUnauthenticated(PolicyError()));
   Open(false);
-  EXPECT_TRUE(absl::IsFailedPrecondition(lkg_->Load().status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(PolicyError()));
   ASSERT_TRUE(Save(ToActiveSet(SampleBundle(4))).ok());
   Open(true);
-  EXPECT_TRUE(absl::IsFailedPrecondition(lkg_->Load().status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(PolicyError()));
 }
 
 TEST_F(LastKnownGoodTest, RefusesADamagedFileWhateverByteIsDamaged) {
@@ -183,11 +191,11 @@ TEST_F(LastKnownGoodTest, RefusesADamagedFileWhateverByteIsDamaged) {
     std::string bad = content;
     bad[i] = static_cast<char>(bad[i] ^ 0x20);
     ASSERT_TRUE(files_.Write(path, bad).ok());
-    EXPECT_TRUE(absl::IsDataLoss(lkg_->Load().status())) << "byte " << i;
+    EXPECT_TRUE(absl::IsDataLoss(PolicyError())) << "byte " << i;
   }
   for (size_t size = 0; size < content.size(); size += 11) {
     ASSERT_TRUE(files_.Write(path, content.substr(0, size)).ok());
-    EXPECT_TRUE(absl::IsDataLoss(lkg_->Load().status())) << size << " bytes";
+    EXPECT_TRUE(absl::IsDataLoss(PolicyError())) << size << " bytes";
   }
 }
 
@@ -196,6 +204,31 @@ TEST_F(LastKnownGoodTest, ServesNothingWhenItsRevocationsAreDamaged) {
   ASSERT_TRUE(Save(ToActiveSet(SampleBundle(3))).ok());
   ASSERT_TRUE(files_.Write(std::string(kDirectory) + "/revocations.lkg", "rubbish").ok());
   EXPECT_TRUE(absl::IsDataLoss(lkg_->Load().status()));
+}
+
+TEST_F(LastKnownGoodTest, ADamagedPolicyCostsNoRevocation) {
+  Open(true);
+  ASSERT_TRUE(Save(ToActiveSet(SampleBundle(3))).ok());
+  ASSERT_TRUE(Save(Revocations{{{"revoked", {"v", 7, {"tg_a"}}}}, {{"tg_old", 5}}}).ok());
+  ASSERT_TRUE(files_.Write(std::string(kDirectory) + "/policy.lkg", "rubbish").ok());
+  const auto loaded = lkg_->Load();
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_THAT(KeyIds(loaded->revocations), UnorderedElementsAre("tg_a", "tg_old"));
+  EXPECT_FALSE(loaded->has_policy);
+  EXPECT_TRUE(absl::IsDataLoss(loaded->policy_error)) << loaded->policy_error;
+  EXPECT_THAT(std::string(loaded->policy_error.message()), HasSubstr("/lkg/policy.lkg"));
+}
+
+TEST_F(LastKnownGoodTest, RevocationsThatCannotBeReadAreAnErrorWithItsRemedy) {
+  Open(true);
+  ASSERT_TRUE(Save(Revocations{{{"revoked", {"v", 7, {"tg_a"}}}}, {}}).ok());
+  Open(true, "payments-1", 'x');
+  EXPECT_TRUE(absl::IsUnauthenticated(lkg_->Load().status()));
+  Open(true, "payments-2");
+  const absl::Status status = lkg_->Load().status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("/lkg/revocations.lkg: of node"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("restore the file"));
 }
 
 TEST_F(LastKnownGoodTest, RevocationsAloneAreLoaded) {

@@ -67,6 +67,31 @@ TEST(RevocationBook, ARestoredStoreRevivesNothing) {
   EXPECT_THAT(KeyIds(book.held()), ElementsAre("a"));
 }
 
+TEST(RevocationBook, ARestoredStoreRevivesNothingAfterRestarts) {
+  RevocationBook before(Revocations{{}, {{"a", 50}}, "life-1"});  // no policy was applied at boot
+  EXPECT_TRUE(before.Adopted(Epoch(60, "life-2")));               // to be saved
+  EXPECT_FALSE(before.Kept(Epoch(60, "life-2")));
+  RevocationBook after(before.held());
+  EXPECT_FALSE(after.Adopted(Epoch(70, "life-2")));
+  EXPECT_FALSE(after.Kept(Epoch(70, "life-2")));
+  EXPECT_THAT(KeyIds(after.held()), ElementsAre("a"));
+}
+
+TEST(RevocationBook, ForgetsAfterARestartWithinOneLifeOfTheStore) {
+  RevocationBook book(Revocations{{}, {{"a", 50}}, "life-1"});
+  EXPECT_FALSE(book.Adopted(Epoch(60)));
+  EXPECT_TRUE(book.Kept(Epoch(60)));
+  EXPECT_THAT(KeyIds(book.held()), IsEmpty());
+}
+
+TEST(RevocationBook, WhatIsOfAnUnknownLifeOfTheStoreIsKeptForEver) {
+  RevocationBook book(Revocations{{{"revoked", {"v", 7, {"b"}}}}, {{"a", 50}}});
+  book.Adopted(Epoch(60));
+  book.Apply(Removal());
+  EXPECT_FALSE(book.Kept(Epoch(60)));
+  EXPECT_THAT(KeyIds(book.held()), UnorderedElementsAre("a", "b"));
+}
+
 TEST(RevocationBook, APolicyOfAnotherLifeOfTheStoreSaysNothing) {
   RevocationBook book({});
   book.Adopted(Epoch(4));
