@@ -35,7 +35,8 @@ namespace tollgate::control {
 namespace {
 
 constexpr std::chrono::milliseconds kGrace{500};  // for calls that run when we are told to stop
-constexpr timespec kCollectEvery{.tv_sec = 3600, .tv_nsec = 0};
+constexpr timespec kCheckEvery{.tv_sec = 1, .tv_nsec = 0};
+constexpr Duration kCollectEvery = std::chrono::hours(1);
 
 struct Flags {
   std::string data_dir = "/var/lib/tollgate";
@@ -54,16 +55,21 @@ sigset_t TerminationSignals() {
   return signals;
 }
 
-// Returns when told to stop; meanwhile removes what is beyond the retention, now and then.
-void RunUntilSignal(Releases& releases) {
+// Returns OK when told to stop; meanwhile removes what is beyond the retention, now and then. An
+// error: what is pushed no longer follows the store, so a revocation would reach nobody. Then the
+// process ends, sidecars go on with what they have, and whoever supervises it starts it anew.
+absl::Status RunUntilSignal(Releases& releases, const StateView& state, const Clock& clock) {
   const sigset_t signals = TerminationSignals();
+  MonoTime collect = clock.Mono() + kCollectEvery;
   while (true) {
-    const int signal = sigtimedwait(&signals, nullptr, &kCollectEvery);
+    const int signal = sigtimedwait(&signals, nullptr, &kCheckEvery);
     if (signal > 0) {
       spdlog::info(absl::StrCat("stopping: ", strsignal(signal)));
-      return;
+      return absl::OkStatus();
     }
-    if (errno != EAGAIN) continue;
+    RETURN_IF_ERROR(Annotate(state.Health(), "the store can no longer be followed"));
+    if (clock.Mono() < collect) continue;
+    collect = clock.Mono() + kCollectEvery;
     const absl::StatusOr<Collected> collected = releases.Collect(Retention());
     if (!collected.ok()) {
       spdlog::warn(absl::StrCat("collecting old releases: ", collected.status().ToString()));
@@ -120,10 +126,10 @@ absl::Status Run(const Flags& flags) {
   spdlog::info(absl::StrCat("ready: version ", kVersion, ", sidecars at ", flags.listen,
                             ", operators at ", flags.admin, ", revision ",
                             state->Current()->revision));
-  RunUntilSignal(releases);
+  const absl::Status ended = RunUntilSignal(releases, *state, clock);
   admin_endpoint->Shutdown(kGrace);
   control_endpoint->Shutdown(kGrace);
-  return absl::OkStatus();
+  return ended;
 }
 
 }  // namespace

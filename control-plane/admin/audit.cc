@@ -11,7 +11,11 @@ void Audit(const Caller& caller, absl::string_view call, absl::string_view envir
   const auto quoted = [](absl::string_view text) {
     return absl::StrCat("\"", absl::CHexEscape(text), "\"");  // nobody forges a second line
   };
-  spdlog::info(absl::StrCat("audit user=", quoted(caller.user), " peer=", quoted(caller.peer),
+  // Its own level: --log-level must not silence the record of who issued or revoked a key.
+  const auto& sinks = spdlog::default_logger()->sinks();
+  spdlog::logger audit(spdlog::default_logger()->name(), sinks.begin(), sinks.end());
+  audit.flush_on(spdlog::level::info);
+  audit.info(absl::StrCat("audit user=", quoted(caller.user), " peer=", quoted(caller.peer),
                             " call=", call, " environment=", quoted(environment),
                             " what=", quoted(what), " outcome=", quoted(outcome.ToString())));
 }
