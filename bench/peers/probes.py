@@ -141,7 +141,7 @@ def profile(bench, names, only, results, seconds=4):
              "## User functions, themselves", "", *user[:TOP], "",
              "## User functions with what they call (all, self)", "", *inclusive[:TOP], "",
              "## By library", "", *_report(data, "--no-children", "-g", "none", "--sort", "dso"),
-             "", "## By thread", "", 
+             "", "## By thread", "",
              *_report(data, "--no-children", "-g", "none", "--sort", "comm"), "",
              "## Kernel functions", "", *[line for line in top if " [k] " in line][:25], ""])
         (results / f"{_file_name(name, one)}.txt").write_text(text)
