@@ -53,12 +53,12 @@ class AuthenticateStep final : public Filter {
       }
       key = headers.Get(header);
     }
-    std::optional<absl::string_view> authorization;
-    if (!api.issuers.empty()) authorization = headers.Get(HeaderId::kAuthorization);
+    // A credential that nobody here verifies must not reach the service beside one that holds.
+    const auto authorization = headers.Get(HeaderId::kAuthorization);
     if (key.has_value() && authorization.has_value()) {
       return Ambiguous(c, "two_credentials", "Send exactly one credential.");
     }
-    if (authorization.has_value()) return Token(c, *authorization);
+    if (authorization.has_value() && !api.issuers.empty()) return Token(c, *authorization);
     if (key.has_value()) return Key(c, *key);
     return Unauthorized(c, "no_credential", "A credential is needed here.", "");
   }
@@ -90,9 +90,8 @@ class AuthenticateStep final : public Filter {
     TokenResult result = c.services->tokens.Verify(bearer.token, c.api->issuers, c.wall);
     if (!result.ok()) {
       // A literal of a small fixed set, so the pointer may be kept.
-      return Unauthorized(
-          c, result.error.reason().data(), std::string(result.error.description()),
-          BearerChallenge("invalid_token", result.error.description()));
+      return Unauthorized(c, result.error.reason().data(), std::string(result.error.description()),
+                          BearerChallenge("invalid_token", result.error.description()));
     }
     c.token = std::move(result.token);
     c.consumer = c.snapshot->consumers->FindByToken(c.token->issuer, c.token->consumer);
@@ -100,8 +99,7 @@ class AuthenticateStep final : public Filter {
   }
 
   StepResult Key(RequestContext& c, absl::string_view presented) const {
-    const ApiKeyResult result =
-        c.snapshot->api_keys->Check(presented, *c.services->denied, c.wall);
+    const ApiKeyResult result = c.snapshot->api_keys->Check(presented, *c.services->denied, c.wall);
     if (!result.ok()) {
       if (result.failure == ApiKeyFailure::kUnknown && c.services->on_unknown_key) {
         c.services->on_unknown_key(result.id);

@@ -4,22 +4,15 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/strip.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/policy/path.h"
 #include "proxy/filter/context.h"
+#include "proxy/filter/header_trust.h"
 #include "proxy/filter/steps.h"
 
 namespace tollgate::proxy {
 namespace {
-
-constexpr char kHex[] = "0123456789abcdef";
-
-void AppendHex(std::string* out, uint64_t value) {
-  char digits[16];
-  for (int i = 15; i >= 0; --i, value >>= 4) digits[i] = kHex[value & 15];
-  out->append(digits, sizeof(digits));
-}
 
 // What we take over from a caller as a request id: it goes into logs.
 bool GoodRequestId(absl::string_view id) {
@@ -46,17 +39,6 @@ bool GoodTraceparent(absl::string_view t) {
          !zero(t.substr(3, 32)) && !zero(t.substr(36, 16));
 }
 
-// Fields that say who is calling, or what was asked before a rewrite: only a proxy may set them
-// (rules.md section 7, "Header trust").
-bool IsInternal(const HeaderMap::Field& field) {
-  return absl::StartsWith(field.name, "x-tollgate-") ||
-         absl::StartsWith(field.name, "x-envoy-") || field.name == "x-original-url" ||
-         field.name == "x-rewrite-url" || field.name == "x-original-method" ||
-         field.name == "x-http-method-override" || field.name == "x-http-method" ||
-         field.name == "x-method-override" || field.name == "x-real-ip" ||
-         field.name == "x-client-ip" || field.name == "http2-settings" || field.name == "x-forwarded-client-cert";
-}
-
 class IdentifyStep final : public Filter {
  public:
   explicit IdentifyStep(const ListenerPolicy& listener)
@@ -71,13 +53,17 @@ class IdentifyStep final : public Filter {
     TakeTraceparent(c);
     TakeClient(c);
     // The own service behind an outbound listener is no stranger; others are.
-    if (inbound_) c.head.headers.RemoveIf(IsInternal);
+    if (inbound_) c.head.headers.RemoveIf(IsInternalField);
     c.head.headers.Remove(HeaderId::kExpect);  // answered by us, with 100 once it is permitted
     c.head.headers.Add(HeaderId::kVia, c.head.http_minor == 0 ? "1.0 tollgate" : "1.1 tollgate");
 
     if (c.head.method == Method::kTrace) {
       c.reason = "trace";
-      return LocalReply{.status = 405, .reason = "trace", .detail = "TRACE is not allowed."};
+      // RFC 9110 15.5.6: with what is allowed, as far as it is known before the route is.
+      return LocalReply{.status = 405,
+                        .reason = "trace",
+                        .detail = "TRACE is not allowed.",
+                        .headers = {{"allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}}};
     }
     const CanonicalResult canonical = CanonicalPath(c.head.path, &c.path_scratch);
     if (!canonical.ok()) {
@@ -110,8 +96,7 @@ class IdentifyStep final : public Filter {
       c.request_id.assign(given->data(), given->size());
       return;
     }
-    AppendHex(&c.request_id, c.services->random());
-    AppendHex(&c.request_id, c.services->random());
+    c.request_id = NewRequestId(c.services->random);
     headers.Set(HeaderId::kXRequestId, c.request_id);
   }
 
@@ -147,24 +132,18 @@ class IdentifyStep final : public Filter {
         all.append(field.value.data(), field.value.size());
       }
       size_t end = all.size();
-      std::string kept;
       for (uint32_t hop = 0; hop < trusted_hops_ && end > 0; ++hop) {
         const size_t comma = all.rfind(',', end - 1);
         const size_t begin = comma == std::string::npos ? 0 : comma + 1;
-        absl::string_view entry = absl::StripAsciiWhitespace(
-            absl::string_view(all).substr(begin, end - begin));
+        absl::string_view entry =
+            absl::StripAsciiWhitespace(absl::string_view(all).substr(begin, end - begin));
         const auto parsed = ParseForwarded(entry);
         if (!parsed.ok()) break;
         c.client = *parsed;
         end = comma == std::string::npos ? 0 : comma;
       }
     } else if (inbound_) {
-      headers.Remove(HeaderId::kXForwardedHost);
-      headers.Remove(HeaderId::kXForwardedProto);
-      headers.Remove(HeaderId::kForwarded);
-      headers.Remove("x-forwarded-port");
-      headers.Remove("x-forwarded-prefix");
-      headers.Remove("x-forwarded-server");
+      headers.RemoveIf(IsForwardingField);
     }
     if (!inbound_) return;
     headers.Set(HeaderId::kXForwardedFor, HostOf(c.client));

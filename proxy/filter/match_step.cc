@@ -24,7 +24,8 @@ class MatchStep final : public Filter {
 
   StepResult OnRequestHead(RequestContext& c, StepSlot&) const override {
     const ApiEntry* entry = c.listener->table.Match(c.head.authority, c.path);
-    if (entry == nullptr) return Refuse(c, 404, "no_api", "No API is offered at this host and path.");
+    if (entry == nullptr)
+      return Refuse(c, 404, "no_api", "No API is offered at this host and path.");
     c.api = &c.listener->apis[entry->index];
 
     const VersionFromPolicy& from = entry->version_from;
@@ -38,16 +39,17 @@ class MatchStep final : public Filter {
     }
     const VersionMatch version = SelectVersion(*entry, c.path, header, &c.version_scratch);
     switch (version.kind) {
-      case VersionMatch::Kind::kFound: break;
+      case VersionMatch::Kind::kFound:
+        break;
       case VersionMatch::Kind::kNotFound:
         return Refuse(c, 404, "no_version", "This API has no such version.");
       case VersionMatch::Kind::kUnknown:
         return Refuse(c, 400, "unknown_version",
                       absl::StrCat("The ", from.header, " header names no version of this API."));
       case VersionMatch::Kind::kContradiction:
-        return Refuse(c, 400, "version_contradiction",
-                      absl::StrCat("The path and the ", from.header,
-                                   " header ask for different versions."));
+        return Refuse(
+            c, 400, "version_contradiction",
+            absl::StrCat("The path and the ", from.header, " header ask for different versions."));
     }
     c.version = &c.api->versions[version.version];
     c.lifecycle = c.version->lifecycle.At(c.wall);
@@ -68,9 +70,9 @@ class MatchStep final : public Filter {
 
     if (c.head.body.kind == BodySize::Kind::kLength &&
         c.head.body.length > c.route->policy->max_body_bytes) {
-      return Refuse(c, 413, "body_too_large",
-                    absl::StrCat("A body has at most ", c.route->policy->max_body_bytes,
-                                 " bytes here."));
+      return Refuse(
+          c, 413, "body_too_large",
+          absl::StrCat("A body has at most ", c.route->policy->max_body_bytes, " bytes here."));
     }
     // RFC 9110 7.8 lets a server ignore an upgrade; refusing plainly is safer than answering in
     // HTTP what was meant as another protocol. h2c is never let through: behind it a client would

@@ -5,7 +5,10 @@
 // Contract of Feed: it consumes as much as it can, calling the events synchronously, and returns
 // how much; it stops early when the stream that the next bytes belong to is paused (HTTP/1:
 // whenever its one stream is paused, or a request is complete and its response is not: pipelined
-// requests wait in the owner's buffer). After an error it must not be fed again. Inside an event,
+// requests wait in the owner's buffer). A multiplexing codec never stops early: what it is paused
+// for it gives no more credit, so that at most a window more of it is delivered, and other streams
+// go on. What it has to say by itself (acknowledgements, credit, data that waited for the peer's
+// credit) it puts on the queue that it was made with, inside Feed and Resume. After an error it must not be fed again. Inside an event,
 // the owner may encode, pause, resume and reset, but must not destroy the codec. Once closing()
 // holds and no stream is open, bytes are swallowed.
 //
@@ -62,6 +65,8 @@ class ServerCodecEvents {
   virtual void OnRequestTrailers(StreamId id, HeaderMap& trailers) = 0;
   // The peer gave the stream up (multiplexing codecs).
   virtual void OnRequestReset(StreamId id, ResetReason reason) = 0;
+  // CanSend(id) holds again (multiplexing codecs).
+  virtual void OnSendReady(StreamId) {}
 
  protected:
   ~ServerCodecEvents() = default;
@@ -85,6 +90,9 @@ class ServerCodec {
   // Gives a stream up. HTTP/1 can only close: closing() becomes true.
   virtual void Reset(StreamId id, ResetReason reason, WriteQueue& out) = 0;
 
+  // False: what was encoded on this stream waits for the peer's credit; no more is to be encoded
+  // until OnSendReady. Never in HTTP/1.
+  virtual bool CanSend(StreamId) const { return true; }
   // Stops and restarts delivery of request data of a stream.
   virtual void Pause(StreamId id) = 0;
   virtual void Resume(StreamId id) = 0;

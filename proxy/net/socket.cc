@@ -174,6 +174,11 @@ int ConnectResult(int fd) {
   return error;
 }
 
+void ResetOnClose(int fd) {
+  const linger hard{1, 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+}
+
 int Accept(int listening_fd, Address* peer) {
   sockaddr_storage storage;
   socklen_t length = sizeof(storage);

@@ -68,6 +68,9 @@ absl::StatusOr<ConnectingSocket> Connect(const Address& address);
 // the socket's pending error.
 int ConnectResult(int fd);
 
+// A close of `fd` is to reach the peer as a reset (SO_LINGER of 0), not as an end in order. TCP only.
+void ResetOnClose(int fd);
+
 // accept4(2), non-blocking and close-on-exec: a descriptor, or -errno. `peer` may be null.
 int Accept(int listening_fd, Address* peer);
 

@@ -29,7 +29,12 @@ Server::Server(Options options, const Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
       resolver_(std::make_unique<Resolver>(clock, Resolver::Options{})),
-      services_{clock_, limits_, clusters_, *resolver_, options_.log, options_.on_unknown_key,
+      services_{clock_,
+                limits_,
+                clusters_,
+                *resolver_,
+                options_.log,
+                options_.on_unknown_key,
                 [this](std::shared_ptr<const Snapshot> old) {
                   Enqueue([old = std::move(old)]() mutable { old.reset(); });
                 },
@@ -47,23 +52,23 @@ absl::Status Server::Init(Metrics& metrics) {
 }
 
 Server::~Server() {
-  {
-    // Acceptors live on the first worker's loop: they go there, before the loop does.
-    std::lock_guard lock(mutex_);
-    for (auto& [name, listener] : listeners_) {
-      workers_.front()->loop().Post(
-          [acceptor = std::shared_ptr<Acceptor>(std::move(listener.acceptor))]() mutable {
-            acceptor.reset();
-          });
-    }
-  }
-  workers_.clear();
+  // First whoever hands snapshots to workers.
   {
     std::lock_guard lock(jobs_mutex_);
     stopping_ = true;
   }
   jobs_wake_.notify_all();
   if (compiler_.joinable()) compiler_.join();
+  {
+    // Acceptors live on the first worker's loop: they go there, before the loop does.
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    for (auto& [name, listener] : listeners_) {
+      workers_.front()->loop().Post([acceptor = std::shared_ptr<Acceptor>(std::move(
+                                         listener.acceptor))]() mutable { acceptor.reset(); });
+    }
+  }
+  workers_.clear();
 }
 
 void Server::Enqueue(std::function<void()> job) {
@@ -79,8 +84,7 @@ void Server::RunCompiler() {
     std::function<void()> job;
     {
       std::unique_lock lock(jobs_mutex_);
-      if (!jobs_wake_.wait_for(lock, kSweepEvery,
-                               [this] { return stopping_ || !jobs_.empty(); })) {
+      if (!jobs_wake_.wait_for(lock, kSweepEvery, [this] { return stopping_ || !jobs_.empty(); })) {
         lock.unlock();
         limits_.Sweep(clock_.Mono(), kSweepEntries);
         continue;
@@ -137,6 +141,8 @@ void Server::Compile(std::shared_ptr<const Policy> policy,
     worker->Adopt(*snapshot, [this, policy, left, sockets, done] {
       if (left->fetch_sub(1) > 1) return;
       // The last worker has it. Only now do new listeners accept and old ones stop.
+      std::lock_guard open(mutex_);
+      if (closed_) return;
       workers_.front()->loop().Post([this, policy, sockets, done] {
         SyncListeners(*policy, std::move(*sockets));
         {
@@ -153,6 +159,7 @@ void Server::Compile(std::shared_ptr<const Policy> policy,
 // On the accepting loop.
 void Server::SyncListeners(const Policy& policy, std::map<std::string, ListeningSocket> fresh) {
   std::lock_guard lock(mutex_);
+  if (closed_) return;
   for (auto it = listeners_.begin(); it != listeners_.end();) {
     const auto wanted = policy.listeners.find(it->first);
     if (wanted == policy.listeners.end()) {
@@ -170,6 +177,8 @@ void Server::SyncListeners(const Policy& policy, std::map<std::string, Listening
     listener.bound = socket.address;
     listener.direction = wanted.direction;
     listener.max_connections = wanted.max_connections;
+    // Nobody is served here any more: the socket closes, and who comes is refused at once.
+    if (draining_[static_cast<int>(listener.direction)]) continue;
     spdlog::info("listener {} on {}", name, listener.bound.ToString());
     auto acceptor = Acceptor::Create(workers_.front()->loop(), std::move(socket),
                                      [this, name = name](AcceptedConnection connection) {
@@ -177,10 +186,13 @@ void Server::SyncListeners(const Policy& policy, std::map<std::string, Listening
                                      });
     if (!acceptor.ok()) {
       spdlog::error("listener {}: {}", name, std::string(acceptor.status().message()));
+      listener.configured = Address();  // the next policy tries again
       continue;
     }
     listener.acceptor = *std::move(acceptor);
-    if (draining_[static_cast<int>(listener.direction)]) listener.acceptor->Close();
+    const auto open = connections_.find(name);
+    listener.full = open != connections_.end() && open->second >= listener.max_connections;
+    if (listener.full) listener.acceptor->Stop();
   }
 }
 
@@ -195,9 +207,9 @@ void Server::OnAccept(const std::string& name, AcceptedConnection connection) {
       listener.acceptor->Stop();  // others wait in the backlog until one ends
     }
   }
-  const auto least = std::min_element(
-      workers_.begin(), workers_.end(),
-      [](const auto& a, const auto& b) { return a->load() < b->load(); });
+  const auto least =
+      std::min_element(workers_.begin(), workers_.end(),
+                       [](const auto& a, const auto& b) { return a->load() < b->load(); });
   (*least)->AddConnection(name, std::move(connection));
 }
 
@@ -206,7 +218,7 @@ void Server::ConnectionClosed(const std::string& name) {
   std::lock_guard lock(mutex_);
   if (--connections_[name] == 0) connections_.erase(name);
   const auto found = listeners_.find(name);
-  if (found == listeners_.end() || !found->second.full) return;
+  if (closed_ || found == listeners_.end() || !found->second.full) return;
   workers_.front()->loop().Post([this, name] {
     std::lock_guard again(mutex_);
     const auto still = listeners_.find(name);
@@ -217,7 +229,7 @@ void Server::ConnectionClosed(const std::string& name) {
 // On the accepting loop, under mutex_.
 void Server::ResumeIfRoom(const std::string& name, BoundListener& listener) {
   const auto open = connections_.find(name);
-  if (!listener.full) return;
+  if (listener.acceptor == nullptr || !listener.full) return;
   if (open != connections_.end() && open->second >= listener.max_connections) return;
   listener.full = false;
   if (draining_[static_cast<int>(listener.direction)]) return;

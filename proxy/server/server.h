@@ -60,7 +60,7 @@ class Server final : public PolicySink {
     Direction direction = Direction::kInbound;
     uint32_t max_connections = 0;
     bool full = false;                   // stopped accepting at max_connections
-    std::unique_ptr<Acceptor> acceptor;  // touched on the accepting loop only
+    std::unique_ptr<Acceptor> acceptor;  // touched on the accepting loop only; may be null
   };
   Server(Options options, const Clock& clock);
   absl::Status Init(Metrics& metrics);
@@ -98,6 +98,7 @@ class Server final : public PolicySink {
   // brings back.
   std::map<std::string, uint32_t> connections_;       // guarded by mutex_
   bool draining_[2] = {};                             // guarded by mutex_
+  bool closed_ = false;                               // guarded by mutex_; workers are going
   std::atomic<uint64_t> adopted_{0};
 };
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "proxy/filter/header_trust.h"
 #include "proxy/filter/reply.h"
+#include "proxy/net/socket.h"
 
 namespace tollgate::proxy {
 namespace {
@@ -22,6 +24,7 @@ void ListenerState::Update(const ListenerPolicy& policy) {
   idle_timeout = policy.idle_timeout;
   body_timeout = policy.body_timeout;
   max_stream_duration = policy.max_stream_duration;
+  seen_ = nullptr;  // a new snapshot may lie where an old one lay
 }
 
 ServerConnection::ServerConnection(WorkerContext& worker, ConnectionOwner& owner,
@@ -122,7 +125,7 @@ void ServerConnection::ReadLoop() {
 
 bool ServerConnection::Feed(absl::string_view bytes, size_t* consumed) {
   if (codec_ == nullptr) {
-    codec_ = listener_->make_codec(*this, listener_->limits);
+    codec_ = listener_->make_codec(*this, listener_->limits, out_);
     if (draining_) codec_->GoAway(out_);
   }
   const FeedResult fed = codec_->Feed(bytes);
@@ -145,23 +148,31 @@ void ServerConnection::OnFailed(const FeedResult& fed) {
     stream->OnProtocolError(fed.error);
     return;
   }
+  if (!streams_.empty()) {
+    // A connection of many streams broke as a whole: nothing on it can be told from the fault.
+    while (!streams_.empty()) streams_.back()->OnProtocolError(fed.error);
+    return;
+  }
   worker_.metrics.Refused(listener_->name, fed.error.reason);
   // No head was complete: there is no stream to answer from. (After a response that was already
   // sent, the codec ignores this and only closes.)
   const LocalReply reply{.status = fed.error.status,
                          .reason = fed.error.reason,
                          .detail = "The request is not valid HTTP."};
-  const std::string body = ProblemJson(reply, "");
+  const std::string request_id = NewRequestId(worker_.services.random);
+  const std::string body = ProblemJson(reply, request_id);
   ResponseHead head;
   head.status = reply.status;
   head.body = {BodySize::Kind::kLength, body.size()};
   head.headers.Add(HeaderId::kContentType, "application/problem+json");
+  head.headers.Add(HeaderId::kXRequestId, request_id);
   codec_->EncodeHead(fed.stream, head, /*end=*/false, out_);
   codec_->EncodeData(fed.stream, body, /*end=*/true, out_);
   out_.Settle();
   AccessRecord record;
   record.time = worker_.loop.clock().Wall();
   record.listener = listener_->name;
+  record.request_id = request_id;
   record.client = &peer_;
   record.status = reply.status;
   record.step = "framing";
@@ -195,6 +206,10 @@ void ServerConnection::OnRequestTrailers(StreamId id, HeaderMap& trailers) {
 
 void ServerConnection::OnRequestReset(StreamId id, ResetReason) {
   if (Stream* stream = Find(id)) stream->OnClientGone("client_reset");
+}
+
+void ServerConnection::OnSendReady(StreamId id) {
+  if (Stream* stream = Find(id)) stream->OnDrained();
 }
 
 Stream* ServerConnection::Find(StreamId id) {
@@ -245,10 +260,13 @@ void ServerConnection::Resume(StreamId id) {
 
 void ServerConnection::Abort(StreamId id) {
   codec_->Reset(id, ResetReason::kInternal, out_);
+  cut_ = codec_->closing();
   worker_.loop.Defer(work_);
 }
 
-void ServerConnection::CloseAfter(StreamId) { codec_->GoAway(out_); }
+void ServerConnection::CloseAfter(StreamId) {
+  if (codec_->max_streams() == 1) codec_->GoAway(out_);
+}
 
 void ServerConnection::StreamEnded(Stream& stream) {
   const auto found = std::find_if(streams_.begin(), streams_.end(),
@@ -262,16 +280,17 @@ void ServerConnection::StreamEnded(Stream& stream) {
 // --- Writing, and what follows.
 
 void ServerConnection::Flush() {
-  if (out_.empty()) return;
-  const size_t before = out_.size();
-  const IoResult result = out_.Flush(*transport_);
-  // How long the client has taken nothing, whatever it sends meanwhile.
-  if (out_.size() < before || !write_stalled_) stalled_since_ = worker_.loop.now();
-  write_stalled_ = !out_.empty();
-  if (result.kind == IoResult::Kind::kError) {
-    CloseNow("client_reset");
-    return;
+  if (const size_t before = out_.size(); before > 0) {
+    const IoResult result = out_.Flush(*transport_);
+    // How long the client has taken nothing, whatever it sends meanwhile.
+    if (out_.size() < before || !write_stalled_) stalled_since_ = worker_.loop.now();
+    write_stalled_ = !out_.empty();
+    if (result.kind == IoResult::Kind::kError) {
+      CloseNow("client_reset");
+      return;
+    }
   }
+  // Also when Wrote has emptied the queue already.
   if (above_high_ && out_.size() < kLowWatermark) {
     above_high_ = false;
     std::vector<StreamId> ids;
@@ -296,7 +315,11 @@ void ServerConnection::AfterWork() {
       return;
     }
     // Pipelined requests behind one that closes are not served; that is what closing says.
-    if (linger_ || !in_.empty()) {
+    if (cut_) {
+      // A response that ends with its connection (HTTP/1.0) would look whole after a FIN.
+      ResetOnClose(transport_->fd());
+      Close();
+    } else if (linger_ || !in_.empty()) {
       Linger();
     } else {
       Close();
@@ -315,10 +338,9 @@ void ServerConnection::AfterWork() {
 bool ServerConnection::MayRead() const {
   if (!writable()) return false;
   if (streams_.empty()) return true;
-  if (codec_->max_streams() > 1) return in_.empty() || !streams_.front()->request_paused();
+  if (codec_->max_streams() > 1) return true;
   const Stream& stream = *streams_.front();
-  return !stream.request_paused() &&
-         (!stream.request_complete() || stream.tunnel() || in_.empty());
+  return !stream.request_paused() && (!stream.request_complete() || stream.tunnel() || in_.empty());
 }
 
 void ServerConnection::Linger() {
@@ -376,16 +398,15 @@ MonoTime ServerConnection::Deadline() const {
   if (state_ == State::kLingering) return since_ + kLingerTime;
   if (!out_.empty()) return stalled_since_ + listener_->body_timeout;
   for (const auto& stream : streams_) {
-    if (!stream->request_complete() && !stream->request_paused()) {
-      return since_ + listener_->body_timeout;
-    }
+    if (!stream->expects_data()) continue;
+    return since_ + (stream->tunnel() ? listener_->idle_timeout : listener_->body_timeout);
   }
   if (!streams_.empty()) return kNever;  // the stream has its own deadline
   const bool nothing_begun = codec_ == nullptr || codec_->idle();
-  MonoTime end = in_head_ ? head_since_ + listener_->header_timeout
-                          : since_ + (codec_ != nullptr
-                                          ? std::min(kKeepCodec, listener_->idle_timeout)
-                                          : listener_->idle_timeout);
+  MonoTime end = in_head_
+                     ? head_since_ + listener_->header_timeout
+                     : since_ + (codec_ != nullptr ? std::min(kKeepCodec, listener_->idle_timeout)
+                                                   : listener_->idle_timeout);
   if (draining_ && nothing_begun) end = std::min(end, drain_until_);
   return end;
 }
@@ -410,7 +431,7 @@ void ServerConnection::OnTimer() {
     CloseNow("write_timeout");
   } else if (!streams_.empty()) {
     for (const auto& stream : streams_) {
-      if (stream->request_complete() || stream->request_paused()) continue;
+      if (!stream->expects_data()) continue;
       linger_ = true;
       stream->OnBodyTimeout();
       return;

@@ -18,15 +18,20 @@
 
 namespace tollgate::proxy {
 
-using ServerCodecFactory =
-    std::unique_ptr<ServerCodec> (*)(ServerCodecEvents& events, const CodecLimits& limits);
+// `out` is the connection's queue, for what a multiplexing codec says by itself.
+using ServerCodecFactory = std::unique_ptr<ServerCodec> (*)(ServerCodecEvents& events,
+                                                            const CodecLimits& limits,
+                                                            WriteQueue& out);
+inline std::unique_ptr<ServerCodec> MakeHttp1(ServerCodecEvents& events, const CodecLimits& limits,
+                                              WriteQueue&) {
+  return MakeHttp1ServerCodec(events, limits);
+}
 
-// What a connection keeps of the listener that accepted it: shared by its connections of one worker,
-// outlives pushes. Worker thread only.
+// What a connection keeps of the listener that accepted it: shared by its connections of one
+// worker, outlives pushes. Worker thread only.
 class ListenerState {
  public:
-  explicit ListenerState(const ListenerPolicy& policy,
-                         ServerCodecFactory codec = &MakeHttp1ServerCodec)
+  explicit ListenerState(const ListenerPolicy& policy, ServerCodecFactory codec = &MakeHttp1)
       : name(policy.name), direction(policy.direction), make_codec(codec) {
     Update(policy);
   }
@@ -84,12 +89,16 @@ class ServerConnection final : private IoHandler, private ServerCodecEvents {
   void SendHead(StreamId id, const ResponseHead& head, bool end);
   void SendData(StreamId id, absl::string_view data, bool end);
   void SendTrailers(StreamId id, const HeaderMap& trailers);
-  bool writable() const { return out_.size() < kHighWatermark; }
+  // False: no more until the stream's OnDrained.
+  bool CanSend(StreamId id) const { return writable() && codec_->CanSend(id); }
+  // A tunnel is not idle.
+  void Progress() { since_ = worker_.loop.now(); }
   void Pause(StreamId id) { codec_->Pause(id); }
   void Resume(StreamId id);
   // Gives the response up in the middle.
   void Abort(StreamId id);
-  // After this response the connection ends.
+  // After this response the connection ends, if it carries one stream at a time; one of many ends
+  // alone.
   void CloseAfter(StreamId id);
   // The stream is over; the connection gives it back to the worker.
   void StreamEnded(Stream& stream);
@@ -103,11 +112,13 @@ class ServerConnection final : private IoHandler, private ServerCodecEvents {
   enum class State : uint8_t { kOpen, kLingering, kClosed };
 
   bool drain_over() const;
+  bool writable() const { return out_.size() < kHighWatermark; }
   void OnIo(IoEvents events) override;
   void OnRequestHead(StreamId id, RequestHead& head, bool end) override;
   void OnRequestData(StreamId id, absl::string_view data, bool end) override;
   void OnRequestTrailers(StreamId id, HeaderMap& trailers) override;
   void OnRequestReset(StreamId id, ResetReason reason) override;
+  void OnSendReady(StreamId id) override;
 
   void ReadLoop();
   bool Feed(absl::string_view bytes, size_t* consumed);
@@ -148,6 +159,7 @@ class ServerConnection final : private IoHandler, private ServerCodecEvents {
   bool reading_ = false;
   bool want_read_ = false;
   bool eof_ = false;
+  bool cut_ = false;  // a response was: the end must not look orderly
   bool draining_ = false;
   bool waits_its_turn_ = false;
   MonoTime drain_until_{};  // an idle connection stays for a request that is on its way

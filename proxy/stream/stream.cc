@@ -6,6 +6,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/http_date.h"
+#include "proxy/filter/header_trust.h"
 #include "proxy/stream/server_connection.h"
 
 namespace tollgate::proxy {
@@ -62,11 +63,11 @@ void Stream::OnPermit(Permit permit) {
   permit_.emplace(std::move(permit));
   const RoutePolicy& route = permit_->route();
   body_max_ = route.max_body_bytes;
-  worker_.loop.Arm(deadline_,
-                   context_.mono + std::min(route.timeout,
-                                            connection_->listener().max_stream_duration));
+  worker_.loop.Arm(
+      deadline_,
+      context_.mono + std::min(route.timeout, connection_->listener().max_stream_duration));
   if (body_in_ > body_max_) {
-    Reply({.status = 413, .reason = "body_too_large", .close = true});
+    RefuseBody(body_max_);
     return;
   }
   cluster_ = worker_.clusters.Find(route.upstream);
@@ -87,10 +88,15 @@ void Stream::OnReply(LocalReply reply) { Reply(std::move(reply)); }
 void Stream::OnNeedBody(uint64_t max) {
   need_body_ = max;
   wants_body_ = true;
+  if (context_.head.body.length > max) {
+    RefuseBody(max);
+    return;
+  }
   if (context_.head.expect_continue && !request_complete_) {
     context_.head.expect_continue = false;
     connection_->SendInformational(id_, 100);
   }
+  ResumeRequest();  // an earlier step may have waited, while more arrived than is held unasked
   BodyAdvanced();
 }
 
@@ -99,18 +105,13 @@ void Stream::OnNeedBody(uint64_t max) {
 void Stream::OnData(absl::string_view data, bool end) {
   if (finished_) return;
   body_in_ += data.size();
-  if (tunnel_) {  // no body any more: no cap, no time but the stream's
-    attempt_.SendData(data, end);
-    if (!end && !attempt_.CanSend()) PauseRequest();
+  if (tunnel_) {
+    OnTunnelData(data, end);
     return;
   }
   body_end_ = request_complete_ = end;
   if (permit_.has_value() && body_in_ > body_max_) {
-    attempt_.Abandon();
-    Reply({.status = 413,
-           .reason = "body_too_large",
-           .detail = absl::StrCat("A body has at most ", body_max_, " bytes here."),
-           .close = true});
+    RefuseBody(body_max_);
     return;
   }
   if (attempt_.ready()) {
@@ -129,9 +130,33 @@ void Stream::OnData(absl::string_view data, bool end) {
   BodyAdvanced();
 }
 
+// A side that closes ends the tunnel: half of one serves nobody here.
+void Stream::OnTunnelData(absl::string_view data, bool end) {
+  if (!data.empty()) attempt_.SendData(data, /*end=*/false);
+  if (end) {
+    connection_->SendData(id_, {}, /*end=*/true);
+    FinishStream("");
+  } else if (!attempt_.CanSend()) {
+    PauseRequest();
+  }
+}
+
+void Stream::RefuseBody(uint64_t max) {
+  Reply({.status = 413,
+         .reason = "body_too_large",
+         .detail = absl::StrCat("A body has at most ", max, " bytes here."),
+         .close = true});
+}
+
 void Stream::OnTrailers(HeaderMap& trailers) {
   if (finished_) return;
   body_end_ = request_complete_ = true;
+  // What a head may not say, a trailer may not either.
+  if (connection_->listener().direction == Direction::kInbound) {
+    trailers.RemoveIf([](const HeaderMap::Field& field) {
+      return IsInternalField(field) || IsForwardingField(field);
+    });
+  }
   trailers_.emplace(std::move(trailers));
   if (attempt_.ready()) {
     attempt_.SendTrailers(*trailers_);
@@ -144,10 +169,7 @@ void Stream::OnTrailers(HeaderMap& trailers) {
 void Stream::BodyAdvanced() {
   if (wants_body_) {
     if (held_.size() > need_body_) {
-      Reply({.status = 413,
-             .reason = "body_too_large",
-             .detail = absl::StrCat("A body has at most ", need_body_, " bytes here."),
-             .close = true});
+      RefuseBody(need_body_);
     } else if (body_end_) {
       wants_body_ = false;
       chain_.Body(held_.view());
@@ -181,7 +203,7 @@ void Stream::StartAttempt(bool other_endpoint) {
   attempt_started_ = worker_.loop.now();
   const Duration timeout = permit_->route().attempt_timeout;
   if (timeout > Duration::zero()) worker_.loop.ArmAfter(attempt_timer_, timeout);
-  attempt_.Start(*cluster_, *permit_, head_end_, {tried_, other_endpoint});
+  attempt_.Start(*cluster_, *permit_, head_end_, {tried_, other_endpoint, retry_fresh_});
 }
 
 void Stream::OnAttemptReady() {
@@ -192,8 +214,9 @@ void Stream::OnAttemptReady() {
 void Stream::OnAttemptDrained() { ResumeRequest(); }
 
 void Stream::OnAttemptInformational(ResponseHead& head) {
-  // 100 is between us and the upstream; we have said ours.
-  if (head.status != 100) connection_->SendInformational(id_, head.status);
+  // 100 is between us and the upstream, and we have said ours. What consists of fields (103) is not
+  // passed on: no step has seen them. That leaves 102, which keeps a patient client waiting.
+  if (head.status == 102) connection_->SendInformational(id_, head.status);
 }
 
 void Stream::OnAttemptHead(ResponseHead& head, bool end) {
@@ -214,10 +237,11 @@ void Stream::OnAttemptHead(ResponseHead& head, bool end) {
 
 void Stream::OnAttemptData(absl::string_view data, bool end) {
   body_out_ += data.size();
+  if (tunnel_) connection_->Progress();
   connection_->SendData(id_, data, end);
   if (end) {
     RespondEnd();
-  } else if (!connection_->writable() && !client_blocked_) {
+  } else if (!connection_->CanSend(id_) && !client_blocked_) {
     client_blocked_ = true;
     attempt_.Pause();
   }
@@ -229,7 +253,8 @@ void Stream::OnAttemptTrailers(HeaderMap& trailers) {
 }
 
 void Stream::OnDrained() {
-  if (!std::exchange(client_blocked_, false)) return;
+  if (!client_blocked_ || !connection_->CanSend(id_)) return;
+  client_blocked_ = false;
   attempt_.Resume();
 }
 
@@ -254,6 +279,9 @@ void Stream::OnAttemptFailed(const AttemptFailure& failure) {
       if (Retry(AttemptEnd::kConnectFailed, 0)) return;
       FailUpstream(503, failure.reason, "The service cannot be reached.");
       return;
+    case Kind::kUnsendable:
+      FailUpstream(500, failure.reason, "The request cannot be passed on.");
+      return;
     case Kind::kConnectionLost:
     case Kind::kProtocolError:
     case Kind::kReset:
@@ -269,6 +297,7 @@ bool Stream::Retry(AttemptEnd end, int status) {
   evidence.end = end;
   evidence.status = status;
   evidence.sent = attempt_.bytes_sent();
+  evidence.stale = end == AttemptEnd::kConnectionLost && attempt_.met_stale_connection();
   evidence.sent_before = sent_before_;
   evidence.head_forwarded = response_started_;
   evidence.replayable = replayable_;
@@ -290,6 +319,7 @@ bool Stream::Retry(AttemptEnd end, int status) {
   attempt_.Abandon();
   attempt_timer_.Cancel();
   retry_elsewhere_ = decision.other_endpoint;
+  retry_fresh_ = evidence.stale;  // what is idle there is as old
   if (another) {
     StartAttempt(retry_elsewhere_);
   } else {
@@ -304,7 +334,8 @@ bool Stream::Retry(AttemptEnd end, int status) {
 
 bool Stream::HasUntriedEndpoint() const {
   for (const auto& pool : cluster_->endpoints()) {
-    if (pool.get() != attempt_.endpoint() && !absl::c_linear_search(tried_, pool.get())) return true;
+    if (pool.get() != attempt_.endpoint() && !absl::c_linear_search(tried_, pool.get()))
+      return true;
   }
   return false;
 }
@@ -375,11 +406,15 @@ void Stream::Reply(LocalReply reply) {
   }
   status_ = reply.status;
   response_started_ = true;
+  if (context_.request_id.empty()) {  // before any step has run
+    context_.request_id = NewRequestId(worker_.services.random);
+  }
   const std::string body = ProblemJson(reply, context_.request_id);
   reply_head_.Clear();
   reply_head_.status = reply.status;
   reply_head_.body = {BodySize::Kind::kLength, body.size()};
   reply_head_.headers.Add(HeaderId::kContentType, "application/problem+json");
+  reply_head_.headers.Add(HeaderId::kXRequestId, context_.request_id);
   for (const HeaderValue& field : reply.headers) {
     reply_head_.headers.Add(field.name, field.value);
   }
@@ -408,7 +443,7 @@ void Stream::OnClientGone(const char* reason) { FinishStream(reason); }
 
 void Stream::OnBodyTimeout() {
   Reply({.status = 408,
-         .reason = "body_timeout",
+         .reason = tunnel_ ? "idle_timeout" : "body_timeout",
          .detail = "The body did not arrive in time.",
          .close = true});
 }
@@ -444,7 +479,8 @@ void Stream::Reset() {
   tunnel_ = wants_body_ = head_end_ = body_end_ = request_paused_ = false;
   replayable_ = true;
   status_ = 0;
-  response_started_ = client_blocked_ = backing_off_ = retry_elsewhere_ = sent_before_ = false;
+  response_started_ = client_blocked_ = backing_off_ = retry_elsewhere_ = retry_fresh_ =
+      sent_before_ = false;
   tried_.clear();
   attempts_ = 0;
   retries_.clear();

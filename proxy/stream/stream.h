@@ -2,7 +2,8 @@
 // Owned by its ServerConnection, reused through the worker; worker thread only. It knows no codec:
 // it speaks to the connection by stream id, so that HTTP/1 and multiplexing codecs look alike.
 //
-//   Begin -> chain -> a reply, or a permit -> attempt (retried by the contract) -> response -> Finish
+//   Begin -> chain -> a reply, or a permit -> attempt (retried by the contract) -> response ->
+//   Finish
 //
 // Order in the code: bookkeeping first, the call that may end this stream last.
 #pragma once
@@ -49,6 +50,8 @@ class Stream final : private ChainEvents, private AttemptEvents {
   bool response_started() const { return response_started_; }
   // 101 was answered: both directions are opaque bytes.
   bool tunnel() const { return tunnel_; }
+  // The client is to send more; it has so long for it.
+  bool expects_data() const { return (!request_complete_ || tunnel_) && !request_paused_; }
 
  private:
   // Of a request's body, what is held to be sent (again): rules.md section 2.
@@ -72,7 +75,9 @@ class Stream final : private ChainEvents, private AttemptEvents {
   void OnAttemptTimeout();
   // Tries again if the contract allows it; false: it does not.
   bool Retry(AttemptEnd end, int status);
+  void OnTunnelData(absl::string_view data, bool end);
   bool HasUntriedEndpoint() const;
+  void RefuseBody(uint64_t max);
   void FailUpstream(int status, const char* reason, std::string detail);
   void Reply(LocalReply reply);
   void SendHeld();
@@ -101,9 +106,10 @@ class Stream final : private ChainEvents, private AttemptEvents {
   Timer attempt_timer_;  // attempt timeout, or the pause before a retry
   bool backing_off_ = false;
   bool retry_elsewhere_ = false;
+  bool retry_fresh_ = false;  // on a connection that carried nothing before
 
   // Request body.
-  Buffer held_;              // from the start, as long as all of it fits
+  Buffer held_;  // from the start, as long as all of it fits
   uint64_t body_in_ = 0;
   uint64_t body_max_ = 0;
   uint64_t need_body_ = 0;
@@ -112,7 +118,7 @@ class Stream final : private ChainEvents, private AttemptEvents {
   bool body_end_ = false;
   bool request_complete_ = false;
   bool request_paused_ = false;
-  bool replayable_ = true;   // held_ is all of the body so far
+  bool replayable_ = true;  // held_ is all of the body so far
   std::optional<HeaderMap> trailers_;
 
   // Response.

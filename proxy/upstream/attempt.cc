@@ -13,8 +13,9 @@ namespace tollgate::proxy {
 void Attempt::Start(Cluster& cluster, const Permit& permit, bool end, const Avoid& avoid) {
   Abandon();
   permit_ = &permit;
-  answered_ = ready_ = reused_ = request_done_ = response_done_ = sent_ = false;
+  answered_ = ready_ = reused_ = stale_ = request_done_ = response_done_ = sent_ = false;
   end_ = end;
+  fresh_ = avoid.reused;
   EndpointPool* pool = cluster.Pick(avoid);
   if (pool == nullptr) {
     last_pool_ = nullptr;
@@ -38,6 +39,11 @@ void Attempt::OnConnection(ClientConnection& connection, bool reused) {
   request_done_ = end_;
   written_before_ = connection.queued();
   stream_ = connection.Send(*this, permit_->request(), end_);
+  if (stream_ == 0) {
+    connection.Reset(stream_);
+    Fail(AttemptFailure::Kind::kUnsendable, "unsendable_request");
+    return;
+  }
   events_.OnAttemptReady();
 }
 
@@ -100,8 +106,11 @@ void Attempt::GiveUp(Outcome outcome) {
 void Attempt::Fail(AttemptFailure::Kind kind, const char* reason) {
   waiting_ = false;
   connecting_ = nullptr;
-  // A cap of ours says nothing about the endpoint.
-  const bool ours = kind == AttemptFailure::Kind::kOverflow;
+  stale_ = kind == AttemptFailure::Kind::kConnectionLost && reused_ && connection_ != nullptr &&
+           !connection_->received();
+  // A cap of ours, or a request of ours, says nothing about the endpoint.
+  const bool ours =
+      kind == AttemptFailure::Kind::kOverflow || kind == AttemptFailure::Kind::kUnsendable;
   if (!ours && pool_ != nullptr) pool_->ReportOutlier(/*error=*/true);
   Detach(ours ? Outcome::kCancelled : Outcome::kFailure);
   events_.OnAttemptFailed({kind, sent_, reason});

@@ -1,5 +1,5 @@
-// One try of one request at one endpoint. Part of its stream (no allocation a request); started with
-// a Permit, from which the request is serialised. Worker thread only.
+// One try of one request at one endpoint. Part of its stream (no allocation a request); started
+// with a Permit, from which the request is serialised. Worker thread only.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,7 @@ struct AttemptFailure {
     kConnectFailed,   // refused, unreachable, timed out
     kConnectionLost,  // closed or reset, before or in the middle of the response
     kProtocolError,   // the upstream broke HTTP
+    kUnsendable,      // the codec refuses to serialise the request; nothing was sent
     kReset,           // a multiplexed stream was given up by the upstream
   };
   Kind kind = Kind::kNoEndpoint;
@@ -61,6 +62,7 @@ class Attempt {
   struct Avoid {
     absl::Span<const EndpointPool* const> tried = {};
     bool strictly = false;  // rather none than one of them
+    bool reused = false;    // and connections that have served before
   };
   // Picks an endpoint of `cluster` and sends the permit's request head. `permit` outlives the
   // attempt. `end`: the request has no body. May report failure before it returns.
@@ -87,8 +89,8 @@ class Attempt {
   const EndpointPool* endpoint() const { return last_pool_; }
   const std::string& endpoint_name() const { return endpoint_name_; }
   bool bytes_sent() const;
-  // Whether the connection was one that had carried a request before.
-  bool reused() const { return reused_; }
+  // Whether it was lost on a connection that had served before, without a byte of a response.
+  bool met_stale_connection() const { return stale_; }
 
  private:
   friend class ClientConnection;
@@ -106,7 +108,7 @@ class Attempt {
   void Detach(Outcome unless_answered);
 
   AttemptEvents& events_;
-  EndpointPool* pool_ = nullptr;       // not null while active
+  EndpointPool* pool_ = nullptr;  // not null while active
   const EndpointPool* last_pool_ = nullptr;
   std::string endpoint_name_;
   ClientConnection* connection_ = nullptr;
@@ -118,10 +120,12 @@ class Attempt {
   bool answered_ = false;
   bool ready_ = false;
   bool reused_ = false;
-  bool end_ = false;            // no body will follow the head
+  bool fresh_ = false;  // wants a connection that has not served
+  bool stale_ = false;
+  bool end_ = false;  // no body will follow the head
   bool request_done_ = false;
   bool response_done_ = false;
-  bool sent_ = false;           // remembered when the connection goes
+  bool sent_ = false;     // remembered when the connection goes
   bool waiting_ = false;  // for a connection: in the pool's queue, or for one that is being made
 
  public:

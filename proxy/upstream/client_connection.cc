@@ -49,7 +49,7 @@ void ClientConnection::Drain() {
 }
 
 StreamId ClientConnection::Send(Attempt& attempt, const RequestHead& head, bool end) {
-  used_ = true;
+  received_ = false;
   idle_ = false;
   const StreamId id = codec_->EncodeHead(head, end, out_);
   streams_.emplace_back(id, &attempt);
@@ -77,14 +77,12 @@ void ClientConnection::Settle(size_t added) {
     out_.Flush(*transport_);
   }
   out_.Settle();
-  if (!out_.empty()) {
-    if (!writable()) above_high_ = true;
-    context_.loop.Defer(flush_);
-  }
+  if (!writable()) above_high_ = true;
+  if (!out_.empty() || above_high_) context_.loop.Defer(flush_);
 }
 
 void ClientConnection::Flush() {
-  if (state_ != State::kOpen || out_.empty()) return;
+  if (state_ != State::kOpen) return;
   const IoResult result = out_.Flush(*transport_);
   if (result.kind == IoResult::Kind::kError) {
     // An early answer may have arrived before the reset.
@@ -122,7 +120,7 @@ void ClientConnection::Detach(StreamId stream) {
 void ClientConnection::Pause(StreamId stream) {
   if (state_ != State::kOpen) return;
   codec_->Pause(stream);
-  paused_ = streams_.size() == 1;
+  paused_ = codec_->max_streams() == 1;  // of many streams, the others are read on
 }
 
 void ClientConnection::Resume(StreamId stream) {
@@ -191,6 +189,7 @@ void ClientConnection::ReadLoop() {
       }
       return;
     }
+    received_ = true;
     const absl::string_view bytes(context_.scratch, got.bytes);
     const FeedResult fed = codec_->Feed(bytes);
     if (!HandleFed(fed)) return;

@@ -28,7 +28,8 @@ class ClientConnection final : private IoHandler, private ClientCodecEvents {
 
   bool open() const { return state_ == State::kOpen; }
   bool can_lease() const;
-  bool used() const { return used_; }
+  // Whether a byte came since the last Send.
+  bool received() const { return received_; }
   MonoTime idle_since() const { return idle_since_; }
   // Nobody wants it any longer once what it carries is finished.
   void Drain();
@@ -90,11 +91,11 @@ class ClientConnection final : private IoHandler, private ClientCodecEvents {
   Attempt* waiting_ = nullptr;
   MonoTime idle_since_{};
   State state_ = State::kConnecting;
-  bool used_ = false;
+  bool received_ = false;
   bool idle_ = false;  // the pool has it
   bool draining_ = false;
-  bool reading_ = false;       // inside Feed: no recursion
-  bool want_read_ = false;     // an edge came while paused
+  bool reading_ = false;    // inside Feed: no recursion
+  bool want_read_ = false;  // an edge came while paused
   bool paused_ = false;
   bool hangup_ = false;
   bool above_high_ = false;

@@ -18,6 +18,9 @@ void ClusterShared::Update(const UpstreamPolicy& policy) {
 
 namespace {
 
+// How soon room is found that another worker's connections made.
+constexpr Duration kLookForRoom = std::chrono::milliseconds(10);
+
 bool AcquireBelow(std::atomic<uint32_t>& count, const std::atomic<uint32_t>& max) {
   if (count.fetch_add(1, std::memory_order_relaxed) < max.load(std::memory_order_relaxed)) {
     return true;
@@ -48,7 +51,9 @@ Cluster::Cluster(UpstreamContext& context, const UpstreamPolicy& policy,
     : context_(context),
       policy_(policy),
       shared_(std::move(shared)),
-      balancer_(MakeBalancer(policy.balance)) {
+      balancer_(MakeBalancer(policy.balance)),
+      wait_([this] { ServeWaiting(); }),
+      serve_([this] { ServeWaiting(); }) {
   SyncNames();
   SetEndpoints();
 }
@@ -61,6 +66,33 @@ void Cluster::Update(const UpstreamPolicy& policy) {
   policy_ = policy;
   SyncNames();
   SetEndpoints();
+}
+
+bool Cluster::AcquireConnection() {
+  if (shared_->AcquireConnection()) return true;
+  for (const auto& pool : endpoints_) {
+    if (pool->CloseOneIdle()) return shared_->AcquireConnection();
+  }
+  return false;
+}
+
+void Cluster::ServeWaiting() {
+  bool waiting = false;
+  for (const auto* pools : {&endpoints_, &leaving_}) {
+    for (const auto& pool : *pools) {
+      pool->ServeWaiting();
+      waiting = waiting || pool->waiting_ != nullptr;
+    }
+  }
+  if (waiting) context_.loop.ArmAfter(wait_, kLookForRoom);
+}
+
+void Cluster::AwaitRoom() {
+  if (!wait_.armed()) context_.loop.ArmAfter(wait_, kLookForRoom);
+}
+
+void Cluster::RoomMade() {
+  if (wait_.armed()) context_.loop.Defer(serve_);
 }
 
 // Subscribes to the host names among the endpoints, and to no others.

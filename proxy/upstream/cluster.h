@@ -1,6 +1,6 @@
 // One upstream as one worker uses it: its endpoints, each with a pool of connections, and the
-// balancer that chooses between them. It outlives policy (the first law): a push updates it in place,
-// and only what gives a pool its meaning (protocol; later trust and name) makes a new one.
+// balancer that chooses between them. It outlives policy (the first law): a push updates it in
+// place, and only what gives a pool its meaning (protocol; later trust and name) makes a new one.
 // What is counted for the process lies in ClusterShared. Worker thread only.
 #pragma once
 
@@ -31,8 +31,8 @@ struct UpstreamContext {
   Loop& loop;
   BufferPool& buffers;
   Random& random;
-  Resolver* resolver = nullptr;       // null: host names are not resolved (tests)
-  char* scratch = nullptr;            // the worker's read buffer
+  Resolver* resolver = nullptr;  // null: host names are not resolved (tests)
+  char* scratch = nullptr;       // the worker's read buffer
   size_t scratch_size = 0;
 
   // A connection closes inside its own call stack: it is freed at the end of the iteration.
@@ -52,10 +52,10 @@ class ClusterShared {
   void Update(const UpstreamPolicy& policy);
 
   bool AcquireConnection();
-  void ForceConnection() { connections_.fetch_add(1, std::memory_order_relaxed); }
   void ReleaseConnection() { connections_.fetch_sub(1, std::memory_order_relaxed); }
   bool AcquirePending();
   void ReleasePending() { pending_.fetch_sub(1, std::memory_order_relaxed); }
+  uint32_t pending() const { return pending_.load(std::memory_order_relaxed); }
   uint32_t connections() const { return connections_.load(std::memory_order_relaxed); }
 
   RetryBudget& retry_budget() { return retry_budget_; }
@@ -118,6 +118,7 @@ class EndpointPool {
   friend class Cluster;
   void Connect(Attempt& attempt);
   void ServeWaiting();
+  bool CloseOneIdle();
 
   Cluster& cluster_;
   UpstreamContext& context_;
@@ -157,6 +158,12 @@ class Cluster {
 
  private:
   friend class EndpointPool;
+  // The cap on connections is the whole upstream's: room that one endpoint makes may be another's,
+  // here (RoomMade) or in another worker (looked for from time to time, while attempts wait).
+  bool AcquireConnection();
+  void AwaitRoom();
+  void RoomMade();
+  void ServeWaiting();
   void SetEndpoints();
   void SyncNames();
   void EndpointLeft();
@@ -171,8 +178,10 @@ class Cluster {
     std::unique_ptr<Resolver::Subscription> subscription;
     std::vector<Address> addresses;
   };
-  std::map<Address, Name> names_;  // host names among the endpoints
+  std::map<Address, Name> names_;    // host names among the endpoints
   std::vector<EndpointSlot> slots_;  // of endpoints_, for the balancer
+  Timer wait_;                       // armed while attempts wait for room
+  Deferred serve_;  // room was made: at the end of the iteration, not inside of who made it
   uint64_t users_ = 0;
 };
 

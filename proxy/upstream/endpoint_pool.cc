@@ -38,10 +38,12 @@ void EndpointPool::ReportOutlier(bool error) {
 }
 
 void EndpointPool::Lease(Attempt& attempt) {
-  const bool unsafe = !IsSafe(attempt.permit_->request().method);
+  const Duration fresh_for = attempt.fresh_                              ? Duration(-1)
+                             : IsSafe(attempt.permit_->request().method) ? Duration::max()
+                                                                         : kFreshFor;
   while (!idle_.empty()) {
     ClientConnection* connection = idle_.back();
-    if (unsafe && now() - connection->idle_since() > kFreshFor) {
+    if (now() - connection->idle_since() > fresh_for) {
       connection->Drain();  // the others are older still; this makes room under the cap
       continue;
     }
@@ -50,14 +52,7 @@ void EndpointPool::Lease(Attempt& attempt) {
     attempt.OnConnection(*connection, /*reused=*/true);
     return;
   }
-  // The cap is the process's, but only connections of this pool wake those who wait here: a pool
-  // without any may have one beyond the cap, or they would wait for nobody.
-  if (cluster_.shared().AcquireConnection()) {
-    Connect(attempt);
-    return;
-  }
-  if (connections_.empty()) {
-    cluster_.shared().ForceConnection();
+  if (cluster_.AcquireConnection()) {
     Connect(attempt);
     return;
   }
@@ -70,6 +65,7 @@ void EndpointPool::Lease(Attempt& attempt) {
   attempt.queue_next = nullptr;
   (waiting_last_ != nullptr ? waiting_last_->queue_next : waiting_) = &attempt;
   waiting_last_ = &attempt;
+  cluster_.AwaitRoom();
 }
 
 void EndpointPool::CancelWait(Attempt& attempt) {
@@ -106,7 +102,7 @@ void EndpointPool::Connect(Attempt& attempt) {
 
 void EndpointPool::ServeWaiting() {
   while (waiting_ != nullptr) {
-    if (idle_.empty() && !cluster_.shared().AcquireConnection()) return;
+    if (idle_.empty() && !cluster_.AcquireConnection()) return;
     Attempt& attempt = *waiting_;
     CancelWait(attempt);
     if (idle_.empty()) {
@@ -124,6 +120,14 @@ void EndpointPool::OnIdle(ClientConnection& connection) {
   }
   idle_.push_back(&connection);
   ServeWaiting();
+  // Others wait for room under the cap, here or in another worker: they have it.
+  if (cluster_.shared().pending() > 0) CloseOneIdle();
+}
+
+bool EndpointPool::CloseOneIdle() {
+  if (idle_.empty()) return false;
+  idle_.front()->Drain();
+  return true;
 }
 
 void EndpointPool::OnClosed(ClientConnection& connection) {
@@ -136,7 +140,7 @@ void EndpointPool::OnClosed(ClientConnection& connection) {
     connections_.pop_back();
     cluster_.shared().ReleaseConnection();
   }
-  ServeWaiting();
+  cluster_.RoomMade();
 }
 
 void EndpointPool::Drain() {

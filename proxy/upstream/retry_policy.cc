@@ -56,6 +56,9 @@ RetryDecision MayRetry(const RetryEvidence& evidence, const RetryPolicy& policy,
     return {true, policy.other_endpoint, "not-sent"};
   }
   if (!idempotent && !honoured) return No("outcome-unknown");
+  if (evidence.stale && evidence.retries == 0 && IsSafeMethod(request.method)) {
+    return {true, false, "stale-connection"};
+  }
   const std::optional<RetryCondition> condition = ConditionOf(evidence);
   if (!condition.has_value() ||
       std::find(policy.when.begin(), policy.when.end(), *condition) == policy.when.end()) {

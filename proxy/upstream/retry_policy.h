@@ -6,6 +6,9 @@
 //  - Sent: only under a condition that the route lists, within max_retries, and only when running
 //    twice is provably harmless: the method is safe or idempotent (RFC 9110 sections 9.2.1 and
 //    9.2.2), or the request carries a key that the *service* honours; then once, elsewhere.
+//  - A safe method that met a connection which had served before and closed without a byte of a
+//    response (RFC 9112 section 9.3.1): once, without leave. That is no failure of the service: its
+//    keep-alive time ran out while the request was on its way.
 //  - Everything else, and POST and PATCH without such a key even when a reused connection closed:
 //    the outcome is unknown, and never re-run.
 //  - Never after the response head was forwarded, without the whole body at hand, past the
@@ -33,6 +36,7 @@ struct RetryEvidence {
   AttemptEnd end = AttemptEnd::kConnectFailed;
   int status = 0;               // kStatus
   bool sent = false;            // a byte of this attempt's request may have left
+  bool stale = false;           // kConnectionLost: reused, and not a byte of a response came
   bool sent_before = false;     // or of an earlier attempt's
   bool head_forwarded = false;  // the client has seen a response head
   bool replayable = true;       // the body sent so far is still held

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -44,7 +45,10 @@ class Peer {
       if (n > 0) {
         got_.append(buffer, static_cast<size_t>(n));
       } else {
-        if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) closed_ = true;
+        if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
+          closed_ = true;
+          reset_ = n < 0;
+        }
         break;
       }
     }
@@ -55,6 +59,8 @@ class Peer {
     Got();
     return closed_;
   }
+  // The other side's end was not in order.
+  bool WasReset() { return Closed() && reset_; }
   void Close() {
     if (fd_ >= 0) close(std::exchange(fd_, -1));
   }
@@ -70,6 +76,7 @@ class Peer {
   int fd_;
   std::string got_;
   bool closed_ = false;
+  bool reset_ = false;
 };
 
 // An upstream: counts its connections, keeps all bytes.
@@ -119,20 +126,25 @@ class CapturedLog final : public AccessLogWriter {
 
 class DataPath final : public ConnectionOwner {
  public:
-  explicit DataPath(ServerCodecFactory codec = &MakeHttp1ServerCodec)
+  explicit DataPath(ServerCodecFactory codec = &MakeHttp1, Resolver::Lookup lookup = {})
       : codec_(codec),
         loop_(*Loop::Create(clock)),
-        resolver_(clock, {}),
+        resolver_(clock, LookingUp(std::move(lookup))),
         random_(7),
         scratch_(64 << 10),
         upstream_{*loop_, buffers, random_, &resolver_, scratch_.data(), scratch_.size()},
         clusters(upstream_, shared_),
-        services_{clock, limits, tokens_, std::make_shared<const DenyList>(), random_, {}},
+        services_{clock,
+                  limits,
+                  tokens_,
+                  std::make_shared<const DenyList>(),
+                  random_,
+                  [this](absl::string_view id) { unknown_keys.emplace_back(id.data(), id.size()); }},
         log_(&log),
         retire_([this](std::shared_ptr<const Snapshot>) { ++retired; }),
         worker_(*loop_, buffers, upstream_, clusters, services_, log_, metrics_) {}
   ~DataPath() {
-    while (!connections_.empty()) connections_.back()->CloseNow("test over");
+    CloseConnections();
     if (worker_.snapshot != nullptr) std::exchange(worker_.snapshot, nullptr)->Replaced();
     clusters.DrainAll();
     loop_->RunOnce(Duration::zero());
@@ -167,29 +179,53 @@ class DataPath final : public ConnectionOwner {
     return policy.route_tables.at("api/v1").routes.front();
   }
 
-  void Adopt(const Policy& policy) {
-    auto snapshot = Snapshot::Compile(std::make_shared<const Policy>(policy), nullptr);
-    if (!snapshot.ok()) std::abort();
+  void Adopt(const Policy& policy, Snapshot::StepMaker make_steps = MakeSteps) {
+    const Snapshot* previous = worker_.snapshot != nullptr ? &**worker_.snapshot : nullptr;
+    auto snapshot = Snapshot::Compile(std::make_shared<const Policy>(policy), previous, make_steps);
+    if (!snapshot.ok()) {
+      std::fprintf(stderr, "%s\n", std::string(snapshot.status().message()).c_str());
+      std::abort();
+    }
     clusters.Update((*snapshot)->policy().upstreams);
     SnapshotPin* before = worker_.snapshot;
     worker_.snapshot = new SnapshotPin(*std::move(snapshot), &retire_);
     if (before != nullptr) before->Replaced();
-    listener_ = std::make_shared<ListenerState>(policy.listeners.at("in"), codec_);
+    const ListenerPolicy& listener = policy.listeners.at("in");
+    if (listener_ == nullptr) listener_ = std::make_shared<ListenerState>(listener, codec_);
+    listener_->Update(listener);
+  }
+  void Revoke(const std::vector<std::string>& key_ids) {
+    services_.denied = std::make_shared<const DenyList>(1, key_ids);
   }
 
-  std::unique_ptr<Peer> Connect() {
+  std::unique_ptr<Peer> Connect(absl::string_view from = "192.0.2.7:4711") {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) != 0) std::abort();
+    return Serve(pair[0], pair[1], from);
+  }
+  // The same over TCP, where a reset differs from an end in order.
+  std::unique_ptr<Peer> ConnectTcp() {
+    const ListeningSocket socket = *Listen(*Address::Parse("127.0.0.1:0"));
+    ConnectingSocket client = *tollgate::proxy::Connect(socket.address);
+    int fd = -1;
+    while ((fd = Accept(socket.fd.get(), nullptr)) == -EAGAIN) poll(nullptr, 0, 1);
+    return Serve(fd, client.fd.release(), "192.0.2.7:4711");
+  }
+
+  void CloseConnections() {
+    while (!connections_.empty()) connections_.back()->CloseNow("test over");
+  }
+  std::unique_ptr<Peer> Serve(int server_fd, int client_fd, absl::string_view from) {
     if (listener_ == nullptr) {
       ListenerPolicy none;
       none.name = "in";
       listener_ = std::make_shared<ListenerState>(none, codec_);
     }
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) != 0) std::abort();
-    const Address peer = *Address::Parse("192.0.2.7:4711");
-    connections_.push_back(std::make_unique<ServerConnection>(
-        worker_, *this, listener_, peer, MakePlainTransport(pair[0])));
+    const Address peer = *Address::Parse(from);
+    connections_.push_back(std::make_unique<ServerConnection>(worker_, *this, listener_, peer,
+                                                              MakePlainTransport(server_fd)));
     connections_.back()->Start();
-    return std::make_unique<Peer>(pair[1]);
+    return std::make_unique<Peer>(client_fd);
   }
 
   // Runs the loop until `done` says so; false when nothing more happens (about a second of polls).
@@ -234,10 +270,16 @@ class DataPath final : public ConnectionOwner {
   BufferPool buffers;
   LimitTable limits;
   CapturedLog log;
+  std::vector<std::string> unknown_keys;
   int retired = 0;
   std::vector<FakeUpstream*> upstreams;
 
  private:
+  static Resolver::Options LookingUp(Resolver::Lookup lookup) {
+    Resolver::Options options;
+    options.lookup = std::move(lookup);
+    return options;
+  }
   void OnConnectionClosed(ServerConnection& connection) override {
     for (auto& c : connections_) {
       if (c.get() != &connection) continue;
@@ -266,7 +308,7 @@ class DataPath final : public ConnectionOwner {
   WorkerMetrics metrics_;
   SnapshotPin::Retire retire_;
   WorkerContext worker_;
-  std::shared_ptr<const ListenerState> listener_;
+  std::shared_ptr<ListenerState> listener_;
   std::vector<std::unique_ptr<ServerConnection>> connections_;
 };
 

@@ -42,6 +42,28 @@ TEST(MayRetry, APostWithoutKeyIsNeverSentTwice) {
   }
 }
 
+// RFC 9112 9.3.1: the connection had served before, and closed while the request was on its way.
+TEST(MayRetry, ASafeRequestThatMetAClosingConnectionGoesOnceMoreWithoutLeave) {
+  RetryEvidence stale = Lost();
+  stale.stale = true;
+  for (absl::string_view method : {"GET", "HEAD", "OPTIONS"}) {
+    const RetryDecision decision = MayRetry(stale, {}, {}, {method});
+    EXPECT_TRUE(decision.retry) << method;
+    EXPECT_FALSE(decision.other_endpoint);
+    EXPECT_EQ(decision.reason, "stale-connection");
+    RetryEvidence again = stale;
+    again.retries = 1;
+    EXPECT_FALSE(MayRetry(again, {}, {}, {method}).retry);
+    RetryEvidence lost_body = stale;
+    lost_body.replayable = false;
+    EXPECT_FALSE(MayRetry(lost_body, {}, {}, {method}).retry);
+  }
+  for (absl::string_view method : {"POST", "PATCH", "PUT", "DELETE", "BREW"}) {
+    EXPECT_FALSE(MayRetry(stale, {}, {}, {method}).retry) << method;
+  }
+  EXPECT_FALSE(MayRetry(Lost(), {}, {}, {"GET"}).retry);  // on a fresh connection: not unasked
+}
+
 TEST(MayRetry, AKeyThatOnlyTheRouteKnowsIsNoEvidence) {
   const IdempotencyPolicy ours = {"idempotency-key", true, false};
   EXPECT_FALSE(MayRetry(Lost(), kThree, ours, {"POST", true}).retry);
