@@ -5,7 +5,9 @@ endif()
 find_program(CCACHE ccache)
 if(CCACHE)
   # Paths relative to the source: two checkouts, built in their own build/, share the cache.
+  # Depend mode: what a miss costs is one compilation, without a preprocessing of its own.
   set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+               CCACHE_DEPEND=1 CCACHE_SLOPPINESS=pch_defines,time_macros
                ${CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})

@@ -69,7 +69,8 @@ inline absl::string_view TrimOws(absl::string_view s) {
   return s;
 }
 
-inline bool EqualsIgnoreCase(absl::string_view a, absl::string_view lower) {
+// Ignores the case of `a`; `lower` is lower case.
+inline bool EqualsLower(absl::string_view a, absl::string_view lower) {
   if (a.size() != lower.size()) return false;
   for (size_t i = 0; i < a.size(); ++i) {
     if (ToLower(a[i]) != lower[i]) return false;

@@ -35,7 +35,7 @@ bool IsProtocol(absl::string_view text) {
 
 bool IsKnownCoding(absl::string_view coding) {
   for (absl::string_view known : {"gzip", "x-gzip", "deflate", "compress", "x-compress"}) {
-    if (EqualsIgnoreCase(coding, known)) return true;
+    if (EqualsLower(coding, known)) return true;
   }
   return false;
 }
@@ -123,7 +123,7 @@ bool ConnectionFields::Add(absl::string_view name, absl::string_view value, Prot
       return true;
     case HeaderId::kExpect:
       if (kind_ == HeadKind::kRequest) {
-        (EqualsIgnoreCase(value, "100-continue") ? expect_continue_ : expect_unknown_) = true;
+        (EqualsLower(value, "100-continue") ? expect_continue_ : expect_unknown_) = true;
       }
       return true;
     default:
@@ -154,7 +154,7 @@ void ConnectionFields::AddTransferEncoding(absl::string_view value) {
   ForEachElement(value, [this](absl::string_view coding) {
     if (!IsToken(coding) || chunked_) {
       codings_malformed_ = true;
-    } else if (EqualsIgnoreCase(coding, "chunked")) {
+    } else if (EqualsLower(coding, "chunked")) {
       chunked_ = true;
     } else {
       other_coding_ = true;
@@ -169,11 +169,11 @@ bool ConnectionFields::AddConnection(absl::string_view value, ProtocolError& err
     if (option.empty() || !ok) return;
     if (!IsToken(option)) {
       ok = Refuse(error, 400, "bad_connection");
-    } else if (EqualsIgnoreCase(option, "close")) {
+    } else if (EqualsLower(option, "close")) {
       close_ = true;
-    } else if (EqualsIgnoreCase(option, "keep-alive")) {
+    } else if (EqualsLower(option, "keep-alive")) {
       keep_alive_ = true;
-    } else if (EqualsIgnoreCase(option, "upgrade")) {
+    } else if (EqualsLower(option, "upgrade")) {
       upgrade_option_ = true;
     } else {
       nominated_.push_back(option);
@@ -201,7 +201,7 @@ bool ConnectionFields::Finish(ProtocolError& error) {
   }
   out_->RemoveIf([this](const HeaderMap::Field& field) {
     for (absl::string_view option : nominated_) {
-      if (EqualsIgnoreCase(option, field.name)) return true;
+      if (EqualsLower(option, field.name)) return true;
     }
     return false;
   });

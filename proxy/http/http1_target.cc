@@ -37,7 +37,7 @@ bool IsPort(absl::string_view text) {
 // "http://" or "https://": its length, or 0.
 size_t SchemeSize(absl::string_view target) {
   for (absl::string_view scheme : {"http://", "https://"}) {
-    if (EqualsIgnoreCase(target.substr(0, scheme.size()), scheme)) return scheme.size();
+    if (EqualsLower(target.substr(0, scheme.size()), scheme)) return scheme.size();
   }
   return 0;
 }
