@@ -33,6 +33,10 @@ void CheckBasePath(absl::string_view base, const At& at, Errors& errors) {
                absl::StrCat("\"", base, "\" is not canonical; expected \"", canonical.path, "\""));
   } else if (base.size() > 1 && base.back() == '/') {
     errors.Add(Code::kInvalid, at, absl::StrCat("\"", base, "\" ends with a slash"));
+  } else if (ReservedIn(base) != 0 || canonical.escaped != 0) {
+    errors.Add(Code::kInvalid, at,
+               absl::StrCat("\"", base, "\" holds one of ", kReservedInPath,
+                            ", whose escape some servers take for it"));
   } else if (base.size() > 255) {
     errors.Add(Code::kOutOfRange, at, "is longer than 255 bytes");
   }

@@ -9,7 +9,16 @@ namespace tollgate {
 namespace {
 
 // What a byte of a path is.
-enum class ByteClass : uint8_t { kBad, kControl, kBackslash, kSlash, kPercent, kReserved, kPlain };
+enum class ByteClass : uint8_t {
+  kBad,
+  kControl,
+  kBackslash,
+  kParameter,
+  kSlash,
+  kPercent,
+  kReserved,
+  kPlain
+};
 
 constexpr std::array<ByteClass, 256> MakeClasses() {
   std::array<ByteClass, 256> classes{};  // kBad
@@ -20,9 +29,9 @@ constexpr std::array<ByteClass, 256> MakeClasses() {
   for (int c = 'A'; c <= 'Z'; ++c) classes[c] = ByteClass::kPlain;
   for (unsigned char c : {'-', '.', '_', '~'}) classes[c] = ByteClass::kPlain;  // unreserved
   // The other characters of pchar: an escape of these is not equivalent, so it stays.
-  for (unsigned char c : {'!', '$', '&', '\'', '(', ')', '*', '+', ',', ';', '=', ':', '@'}) {
-    classes[c] = ByteClass::kReserved;
-  }
+  for (const char c : kReservedInPath)
+    classes[static_cast<unsigned char>(c)] = ByteClass::kReserved;
+  classes[';'] = ByteClass::kParameter;
   classes['/'] = ByteClass::kSlash;
   classes['\\'] = ByteClass::kBackslash;
   classes['%'] = ByteClass::kPercent;
@@ -46,6 +55,8 @@ PathError ErrorOf(ByteClass c) {
       return PathError::kControl;
     case ByteClass::kBackslash:
       return PathError::kBackslash;
+    case ByteClass::kParameter:
+      return PathError::kParameter;
     default:
       return PathError::kBadCharacter;
   }
@@ -55,6 +66,7 @@ struct Escape {
   PathError error = PathError::kNone;
   unsigned char byte = 0;
   bool unreserved = false;  // must be decoded
+  bool reserved = false;    // one of kReservedInPath
 };
 
 // The escape at s[i] == '%'.
@@ -72,8 +84,14 @@ Escape ReadEscape(absl::string_view s, size_t i) {
     case ByteClass::kBackslash:
       escape.error = PathError::kBackslash;
       break;
+    case ByteClass::kParameter:
+      escape.error = PathError::kParameter;
+      break;
     case ByteClass::kSlash:
       escape.error = PathError::kEncodedSlash;
+      break;
+    case ByteClass::kReserved:
+      escape.reserved = true;
       break;
     case ByteClass::kPlain:
       escape.unreserved = true;
@@ -84,14 +102,18 @@ Escape ReadEscape(absl::string_view s, size_t i) {
   return escape;
 }
 
-// Whether the segment that begins at s[i] is "." or "..", alone or before a ';'.
+// Whether the segment that begins at s[i] is "." or "..".
 bool DotSegmentAt(absl::string_view s, size_t i) {
   for (int dots = 0; dots < 2 && i < s.size() && s[i] == '.'; ++dots) ++i;
-  return i == s.size() || s[i] == '/' || s[i] == ';';
+  return i == s.size() || s[i] == '/';
+}
+
+uint16_t ReservedBit(unsigned char byte) {
+  return static_cast<uint16_t>(1u << kReservedInPath.find(static_cast<char>(byte)));
 }
 
 // Appends the segment of `raw` at *i to `out`, escapes normalised; *i moves to its end.
-PathError AppendSegment(absl::string_view raw, size_t* i, std::string* out) {
+PathError AppendSegment(absl::string_view raw, size_t* i, std::string* out, uint16_t* escaped) {
   constexpr char kHex[] = "0123456789ABCDEF";
   while (*i < raw.size() && raw[*i] != '/') {
     const ByteClass c = ClassOf(raw[*i]);
@@ -103,6 +125,7 @@ PathError AppendSegment(absl::string_view raw, size_t* i, std::string* out) {
       if (escape.unreserved) {
         out->push_back(static_cast<char>(escape.byte));
       } else {
+        if (escape.reserved) *escaped |= ReservedBit(escape.byte);
         out->push_back('%');
         out->push_back(kHex[escape.byte >> 4]);
         out->push_back(kHex[escape.byte & 15]);
@@ -117,14 +140,14 @@ PathError AppendSegment(absl::string_view raw, size_t* i, std::string* out) {
 
 // Segment by segment; `out` holds what is kept, each segment behind its slash. Slashes merge before
 // dot segments are resolved, so "/a//../b" is "/b": an empty segment is no level to go up from.
-PathError Rewrite(absl::string_view raw, std::string* out) {
+PathError Rewrite(absl::string_view raw, std::string* out, uint16_t* escaped) {
   out->clear();
   bool slash_at_end = false;
   for (size_t i = 0; i < raw.size();) {
     ++i;  // the slash
     const size_t start = out->size();
     out->push_back('/');
-    if (PathError e = AppendSegment(raw, &i, out); e != PathError::kNone) return e;
+    if (PathError e = AppendSegment(raw, &i, out, escaped); e != PathError::kNone) return e;
     const absl::string_view segment = absl::string_view(*out).substr(start + 1);
     slash_at_end = true;
     if (segment.empty() || segment == ".") {
@@ -132,8 +155,6 @@ PathError Rewrite(absl::string_view raw, std::string* out) {
     } else if (segment == "..") {
       if (start == 0) return PathError::kAboveRoot;
       out->resize(out->rfind('/', start - 1));
-    } else if (DotSegmentAt(segment, 0)) {
-      return PathError::kDotWithParameter;
     } else {
       slash_at_end = false;
     }
@@ -162,8 +183,8 @@ absl::string_view ToString(PathError error) {
       return "a character that must be percent-encoded";
     case PathError::kAboveRoot:
       return "dot segments that leave the root";
-    case PathError::kDotWithParameter:
-      return "a dot segment with a parameter (\"..;\")";
+    case PathError::kParameter:
+      return "a ';', bare or escaped: to some servers it begins a parameter that they take out";
   }
   return "an unknown error";
 }
@@ -171,6 +192,7 @@ absl::string_view ToString(PathError error) {
 CanonicalResult CanonicalPath(absl::string_view raw, std::string* scratch) {
   if (raw.empty() || raw[0] != '/') return {{}, PathError::kNotAbsolute};
   bool canonical = true;
+  uint16_t escaped = 0;
   for (size_t i = 0; canonical && i < raw.size();) {
     const ByteClass c = ClassOf(raw[i]);
     if (c >= ByteClass::kReserved) {
@@ -181,15 +203,25 @@ CanonicalResult CanonicalPath(absl::string_view raw, std::string* scratch) {
     } else if (c == ByteClass::kPercent) {
       const Escape escape = ReadEscape(raw, i);
       if (escape.error != PathError::kNone) return {{}, escape.error};
+      if (escape.reserved) escaped |= ReservedBit(escape.byte);
       canonical = !escape.unreserved && raw[i + 1] <= 'F' && raw[i + 2] <= 'F';
       i += 3;
     } else {
       return {{}, ErrorOf(c)};
     }
   }
-  if (canonical) return {raw};
-  if (PathError e = Rewrite(raw, scratch); e != PathError::kNone) return {{}, e};
-  return {*scratch};
+  if (canonical) return {raw, PathError::kNone, escaped};
+  escaped = 0;  // "/a%40b/.." forwards none
+  if (PathError e = Rewrite(raw, scratch, &escaped); e != PathError::kNone) return {{}, e};
+  return {*scratch, PathError::kNone, escaped};
+}
+
+uint16_t ReservedIn(absl::string_view text) {
+  uint16_t bits = 0;
+  for (const char c : text) {
+    if (ClassOf(c) == ByteClass::kReserved) bits |= ReservedBit(static_cast<unsigned char>(c));
+  }
+  return bits;
 }
 
 }  // namespace tollgate

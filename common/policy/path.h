@@ -22,14 +22,21 @@ enum class PathError : uint8_t {
   kBadEscape,     // '%' without two hexadecimal digits
   kBadCharacter,  // no pchar of RFC 3986 section 3.3: space, quotes, braces, '?', '#', not ASCII
   kAboveRoot,     // ".." that leaves the root
-  kDotWithParameter,  // "..;x": Java servers drop the parameter and then resolve the dots
+  kParameter,     // ';' or %3B: "/export;x" and "/..;/" are "/export" and "/.." to Java servers
 };
 // "an encoded slash (%2F)": for a log line or a problem's detail.
 absl::string_view ToString(PathError error);
 
+// What may stand bare in a segment (pchar of RFC 3986 section 3.3), but for unreserved characters
+// and ';'. Its escape is not equivalent by that RFC, and is to every server that decodes.
+inline constexpr absl::string_view kReservedInPath = "!$&'()*+,=:@";
+
 struct CanonicalResult {
   absl::string_view path;  // valid while the raw path and the scratch string are
   PathError error = PathError::kNone;
+  // Those of kReservedInPath that `path` holds escaped, a bit each. Where a route's literals hold
+  // such a character, "/pay%3Arefund" would be a parameter here and "/pay:refund" behind us.
+  uint16_t escaped = 0;
   bool ok() const { return error == PathError::kNone; }
 };
 
@@ -40,6 +47,9 @@ struct CanonicalResult {
 // One pass. A path that is canonical already (nearly all are) is returned as it is; only a changed
 // one is written, into `*scratch`. Idempotent: a canonical path is its own canonical form.
 CanonicalResult CanonicalPath(absl::string_view raw, std::string* scratch);
+
+// Those of kReservedInPath that `text` holds bare, a bit each.
+uint16_t ReservedIn(absl::string_view text);
 
 // One segment of a template.
 struct PathSegment {

@@ -34,6 +34,10 @@ absl::Status CheckLiteral(absl::string_view text, absl::string_view literal, std
   if (!result.ok()) {
     return Bad(text, absl::StrCat("segment \"", literal, "\" has ", ToString(result.error)));
   }
+  if (result.escaped != 0) {
+    return Bad(text, absl::StrCat("segment \"", literal, "\" has an escape of one of ",
+                                  kReservedInPath, "; expected the character itself"));
+  }
   if (result.path != path) {
     return Bad(text, absl::StrCat("segment \"", literal, "\" is not canonical; expected \"",
                                   result.path.substr(1), "\""));

@@ -173,6 +173,10 @@ absl::Status CheckBasePath(absl::string_view text) {
   if (text.size() > 1 && text.back() == '/') {
     return absl::InvalidArgumentError("ends with a slash; only the root does");
   }
+  if (ReservedIn(text) != 0 || canonical.escaped != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("holds one of ", kReservedInPath, ", whose escape some servers take for it"));
+  }
   if (text.size() > 255) return absl::InvalidArgumentError("is longer than 255 bytes");
   return absl::OkStatus();
 }

@@ -48,6 +48,7 @@ struct RequestContext {
   std::string path_scratch;
   std::string version_scratch;
   absl::string_view path;          // canonical, whole
+  uint16_t path_escapes = 0;       // CanonicalResult::escaped
   const CompiledApi* api = nullptr;
   const CompiledVersion* version = nullptr;
   const CompiledRoute* route = nullptr;

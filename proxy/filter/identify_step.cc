@@ -78,6 +78,7 @@ class IdentifyStep final : public Filter {
       c.path_scratch.assign(canonical.path.data(), canonical.path.size());
     }
     c.path = c.path_scratch;
+    c.path_escapes = canonical.escaped;
     return kContinue;
   }
 

@@ -57,6 +57,10 @@ class MatchStep final : public Filter {
       return Refuse(c, 410, "version_gone", "This version of the API is no longer offered.");
     }
 
+    if ((c.path_escapes & c.version->tree->reserved()) != 0) {
+      return Refuse(c, 400, "ambiguous_path",
+                    "The path escapes a character that tells resources of this API apart.");
+    }
     const RouteMatch route = c.version->tree->Match(c.method, version.route_path);
     if (route.kind == RouteMatch::Kind::kMethodNotAllowed) {
       c.reason = "method_not_allowed";

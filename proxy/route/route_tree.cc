@@ -67,6 +67,7 @@ void RouteTree::Insert(const RouteShape& shape, uint32_t route) {
         char* text = text_.get() + text_used_;
         std::memcpy(text, segment.text.data(), segment.text.size());
         text_used_ += segment.text.size();
+        reserved_ |= ReservedIn(segment.text);
         literals_.emplace(Edge(at, absl::string_view(text, segment.text.size())), next);
         nodes_[at].literals = true;
         nodes_.emplace_back();

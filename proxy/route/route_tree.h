@@ -41,6 +41,10 @@ class RouteTree {
   // only, at most kMaxMatchSteps nodes.
   RouteMatch Match(absl::string_view method, absl::string_view path) const;
 
+  // Characters that literals hold, as bits of ReservedIn: a path that has one of them escaped could
+  // be another route to the server behind.
+  uint16_t reserved() const { return reserved_; }
+
   // The value of the Allow header of a 405 (RFC 9110 section 10.2.1): "GET, HEAD, POST".
   std::string Allow(absl::string_view path) const;
 
@@ -73,6 +77,7 @@ class RouteTree {
   absl::flat_hash_map<Edge, uint32_t> literals_;
   std::unique_ptr<char[]> text_;  // what the edges' views point into; stays when the tree moves
   size_t text_used_ = 0;
+  uint16_t reserved_ = 0;
 };
 
 }  // namespace tollgate::proxy

@@ -121,7 +121,7 @@ void Server::Compile(std::shared_ptr<const Policy> policy,
       const auto known = listeners_.find(name);
       if (known != listeners_.end() && known->second.configured == listener.address) continue;
     }
-    absl::StatusOr<ListeningSocket> socket = Listen(listener.address);
+    absl::StatusOr<ListeningSocket> socket = SocketFor(listener, *policy);
     if (socket.ok()) {
       fresh.emplace(name, *std::move(socket));
       continue;
@@ -154,6 +154,23 @@ void Server::Compile(std::shared_ptr<const Policy> policy,
       });
     });
   }
+}
+
+// For a listener that is new or moves: the socket of one that `policy` takes from there (it stays
+// open throughout, and so does its backlog), else a fresh one.
+absl::StatusOr<ListeningSocket> Server::SocketFor(const ListenerPolicy& listener,
+                                                  const Policy& policy) {
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [name, other] : listeners_) {
+      if (other.acceptor == nullptr || !(other.bound == listener.address)) continue;
+      if (draining_[static_cast<int>(other.direction)]) continue;
+      const auto wanted = policy.listeners.find(name);
+      if (wanted != policy.listeners.end() && wanted->second.address == other.configured) continue;
+      return Duplicate(other.acceptor->socket());
+    }
+  }
+  return Listen(listener.address);
 }
 
 // On the accepting loop.

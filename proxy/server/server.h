@@ -1,6 +1,7 @@
 // The data plane of one process: workers, listening sockets, and the adoption of policies. A policy
-// is compiled on a thread of its own, sockets of new listeners are bound before anything changes, then
-// every worker swaps one pointer; a policy that cannot be applied changes nothing. Made by main.
+// is compiled on a thread of its own, sockets of new listeners are bound before anything changes,
+// then every worker swaps one pointer; a policy that cannot be applied changes nothing. Made by
+// main.
 #pragma once
 
 #include <atomic>
@@ -67,6 +68,7 @@ class Server final : public PolicySink {
   void RunCompiler();
   void Compile(std::shared_ptr<const Policy> policy,
                std::function<void(std::vector<ResourceError>)> done);
+  absl::StatusOr<ListeningSocket> SocketFor(const ListenerPolicy& listener, const Policy& policy);
   void OnAccept(const std::string& listener, AcceptedConnection connection);
   void ConnectionClosed(const std::string& listener);
   void ResumeIfRoom(const std::string& name, BoundListener& listener);
@@ -92,13 +94,13 @@ class Server final : public PolicySink {
   uint64_t denied_revision_ = 0;
 
   mutable std::mutex mutex_;
-  std::shared_ptr<const Policy> policy_;              // guarded by mutex_
-  std::map<std::string, BoundListener> listeners_;    // guarded by mutex_
+  std::shared_ptr<const Policy> policy_;            // guarded by mutex_
+  std::map<std::string, BoundListener> listeners_;  // guarded by mutex_
   // By listener, all workers. Apart from it: they outlive one that a push removes and a rollback
   // brings back.
-  std::map<std::string, uint32_t> connections_;       // guarded by mutex_
-  bool draining_[2] = {};                             // guarded by mutex_
-  bool closed_ = false;                               // guarded by mutex_; workers are going
+  std::map<std::string, uint32_t> connections_;  // guarded by mutex_
+  bool draining_[2] = {};                        // guarded by mutex_
+  bool closed_ = false;                          // guarded by mutex_; workers are going
   std::atomic<uint64_t> adopted_{0};
 };
 

@@ -1,3 +1,4 @@
+#include "absl/strings/str_cat.h"
 #include "common/base/address.h"
 
 #include <arpa/inet.h>
@@ -79,8 +80,8 @@ TEST(Address, RefusesWhatIsNone) {
 }
 
 TEST(Address, LimitsNamesAndSocketPaths) {
-  EXPECT_TRUE(Address::Parse(std::string(63, 'a') + ":80").ok());
-  EXPECT_FALSE(Address::Parse(std::string(64, 'a') + ":80").ok());
+  EXPECT_TRUE(Address::Parse(absl::StrCat(std::string(63, 'a'), ":80")).ok());
+  EXPECT_FALSE(Address::Parse(absl::StrCat(std::string(64, 'a'), ":80")).ok());
   const size_t longest = sizeof(sockaddr_un::sun_path) - 1;
   EXPECT_TRUE(Address::Parse("unix:/" + std::string(longest - 1, 'a')).ok());
   EXPECT_FALSE(Address::Parse("unix:/" + std::string(longest, 'a')).ok());

@@ -408,6 +408,8 @@ TEST(ApiFields, AreChecked) {
       {"Listener inbound/payments apis[0].base_path INVALID",
        [](Bundle& b) { Api(b).set_base_path("/a//b"); }},
       {"Listener inbound/payments apis[0].base_path INVALID",
+       [](Bundle& b) { Api(b).set_base_path("/a@b"); }},
+      {"Listener inbound/payments apis[0].base_path INVALID",
        [](Bundle& b) { Api(b).set_base_path("/{id}"); }},
       {"Listener inbound/payments apis[0].authenticate[0] MISSING",
        [](Bundle& b) { Api(b).mutable_authenticate(0)->clear_kind(); }},

@@ -67,7 +67,7 @@ TEST(Matches, AreAMethodAndATemplate) {
 
 TEST(BasePaths, AreCanonical) {
   for (const char* good : {"/", "/cards", "/a/b"}) EXPECT_TRUE(CheckBasePath(good).ok()) << good;
-  for (const char* bad : {"", "cards", "/cards/", "//", "/a/../b", "/a b", "/%41", "/a?b"}) {
+  for (const char* bad : {"", "cards", "/cards/", "//", "/a/../b", "/a b", "/%41", "/a?b", "/a@b", "/a%40b", "/a;b"}) {
     EXPECT_FALSE(CheckBasePath(bad).ok()) << bad;
   }
 }

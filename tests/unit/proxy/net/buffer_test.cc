@@ -1,3 +1,4 @@
+#include "absl/strings/str_cat.h"
 #include "proxy/net/buffer.h"
 
 #include <gtest/gtest.h>
@@ -84,7 +85,7 @@ TEST(Buffer, GivesItsChunkBackWhenDestroyedOrAssigned) {
 TEST(Buffer, MovesRatherThanGrowsWhenMostIsConsumed) {
   BufferPool pool;
   Buffer buffer(pool);
-  buffer.Append(std::string(4'000, 'a') + "tail");
+  buffer.Append(absl::StrCat(std::string(4'000, 'a'), "tail"));
   buffer.Consume(4'000);
   EXPECT_EQ(buffer.room(), 92u);
   buffer.Append(std::string(1'000, 'b'));

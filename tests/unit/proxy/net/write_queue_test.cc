@@ -1,3 +1,4 @@
+#include "absl/strings/str_cat.h"
 #include "proxy/net/write_queue.h"
 
 #include <gtest/gtest.h>
@@ -110,7 +111,7 @@ TEST_F(WriteQueueTest, SettlesBorrowedBytesBeforeTheirOwnerGoes) {
   owner.assign(5'000, '!');
   transport_.room = SIZE_MAX;
   EXPECT_EQ(queue_.Flush(transport_).kind, IoResult::Kind::kOk);
-  EXPECT_EQ(transport_.got, std::string(5'000, 'o') + "tail");
+  EXPECT_EQ(transport_.got, absl::StrCat(std::string(5'000, 'o'), "tail"));
 }
 
 TEST_F(WriteQueueTest, FormatsInPlace) {

@@ -1,3 +1,4 @@
+#include "absl/strings/str_cat.h"
 #include "proxy/observe/access_log.h"
 
 #include <gmock/gmock.h>
@@ -131,7 +132,7 @@ TEST(AccessRecord, BoundsWhatTheClientChooses) {
   record.api = record.version = record.route = record.path_template = record.retries = id;
   record.step = record.reason = record.upstream = record.endpoint = record.release = id;
   const Parsed parsed(record);
-  EXPECT_EQ(parsed.Text("method"), std::string(32, 'M') + "…");
+  EXPECT_EQ(parsed.Text("method"), absl::StrCat(std::string(32, 'M'), "…"));
   // 1 + 42 * 3 is 127: the cut is not within a character.
   EXPECT_EQ(parsed.Text("consumer"), wide.substr(0, 127) + "…");
   EXPECT_LT(parsed.line().size(), 20'000u);

@@ -240,7 +240,7 @@ TEST_F(AccessLogWriterTest, NeverHoldsUpTheWorkerWhenTheReaderOfItsPipeIsSlow) {
   AccessLogWriter::Options options;
   options.queue_bytes = 256 << 10;
   auto writer = *AccessLogWriter::Open(path_, options);
-  const std::string line = std::string(1'023, 'x') + "\n";
+  const std::string line = absl::StrCat(std::string(1'023, 'x'), "\n");
   uint64_t submitted = 0, refused = 0;
   while (refused < 100) {
     ++submitted;
@@ -273,7 +273,7 @@ TEST_F(AccessLogWriterTest, EndsThoughNobodyReadsItsPipe) {
   ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
   UniqueFd reader(open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   auto writer = *AccessLogWriter::Open(path_);
-  const std::string lines = std::string(99'999, 'x') + "\n";
+  const std::string lines = absl::StrCat(std::string(99'999, 'x'), "\n");
   for (int i = 0; i < 20; ++i) writer->Submit(std::string(lines), 1);
   writer->Flush();
   EXPECT_EQ(writer->written(), 0u);
@@ -292,10 +292,10 @@ TEST_F(AccessLogWriterTest, SurvivesAReaderThatWent) {
 
 TEST_F(AccessLogWriterTest, GivesBuffersBack) {
   auto writer = *AccessLogWriter::Open(path_);
-  std::string lines = std::string(5'000, 'x') + "\n";
+  std::string lines = absl::StrCat(std::string(5'000, 'x'), "\n");
   writer->Submit(std::move(lines), 1);
   writer->Flush();
-  lines = std::string(5'000, 'y') + "\n";
+  lines = absl::StrCat(std::string(5'000, 'y'), "\n");
   writer->Submit(std::move(lines), 1);
   EXPECT_TRUE(lines.empty());           // NOLINT: documented
   EXPECT_GE(lines.capacity(), 5'000u);  // the first batch's memory

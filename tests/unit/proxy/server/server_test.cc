@@ -172,6 +172,37 @@ TEST_F(ServerTest, MovesAListenerToAnotherAddress) {
   EXPECT_TRUE(Serves("in"));
 }
 
+TEST_F(ServerTest, GivesTheAddressOfARemovedListenerToAnotherInTheSameCut) {
+  ASSERT_THAT(Adopt(PolicyOf({"old"})), IsEmpty());
+  const Address address = Of("old");
+  Wire idle = Wire::To(address);
+  idle.Send(kGet);
+  ASSERT_TRUE(idle.Receives("no_endpoint"));
+  Policy next = PolicyOf({"new"});
+  next.listeners["new"].address = address;
+  ASSERT_THAT(Adopt(next), IsEmpty());
+  EXPECT_EQ(server->bound().count("old"), 0u);
+  EXPECT_TRUE(Of("new") == address);
+  EXPECT_TRUE(Serves("new"));
+  EXPECT_TRUE(idle.Closes());
+}
+
+TEST_F(ServerTest, SwapsTheAddressesOfTwoListeners) {
+  ASSERT_THAT(Adopt(PolicyOf({"one", "two"})), IsEmpty());
+  const Address one = Of("one"), two = Of("two");
+  Policy next = PolicyOf({"one", "two"});
+  next.listeners["one"].address = two;
+  next.listeners["two"].address = one;
+  ASSERT_THAT(Adopt(next), IsEmpty());
+  EXPECT_TRUE(Of("one") == two && Of("two") == one);
+  EXPECT_TRUE(Serves("one"));
+  EXPECT_TRUE(Serves("two"));
+  // What stays where it is does not give its address away.
+  next.listeners["three"] = next.listeners["one"];
+  next.listeners["three"].name = "three";
+  ASSERT_EQ(Adopt(next).size(), 1u);
+}
+
 TEST_F(ServerTest, DeniesARevokedKeyInEveryWorker) {
   const GeneratedApiKey key = GenerateApiKey();
   const Digest256 hash = HashApiKeySecret("a pepper of many bytes", key.secret);

@@ -214,6 +214,27 @@ TEST_F(VersionPathTest, NamesTheMethodsThatAResourceKnows) {
   EXPECT_EQ(a.All(), "");
 }
 
+TEST_F(VersionPathTest, RefusesAnEscapeThatWouldBeAnotherResourceBehind) {
+  Policy plain = DataPath::PublicPolicy({a.address()});
+  RoutePolicy read = DataPath::RouteOf(plain);
+  read.method = "GET";
+  read.path = "/payments/{id}";
+  RoutePolicy verb = read;
+  verb.name = "export";
+  verb.path = "/payments/all:export";
+  plain.route_tables.begin()->second.routes = {read, verb};
+  path.Adopt(plain);
+  EXPECT_EQ(Get("/payments/all:export").status, 200);
+  EXPECT_EQ(Get("/payments/a%40b").status, 200);  // no literal here has an '@'
+  const size_t before = a.All().size();
+  const Answer escaped = Get("/payments/all%3Aexport");
+  EXPECT_EQ(escaped.status, 400);
+  EXPECT_THAT(escaped.body, HasSubstr("ambiguous_path"));
+  EXPECT_EQ(Get("/payments/all:export;x").status, 400);
+  EXPECT_EQ(Get("/payments/all:export%3bx").status, 400);
+  EXPECT_EQ(a.All().size(), before);
+}
+
 class ResponsePathTest : public PathTest {
  protected:
   // It has the form that every refusal has, and tells nothing of what is behind.
