@@ -77,7 +77,7 @@ StepResult Check(RequestContext& c, const CompiledPlan& plan) {
 class EarlyLimitStep final : public Filter {
  public:
   const char* name() const override { return "early_limit"; }
-  uint8_t phases() const override { return kRequestHead; }
+  uint8_t phases() const override { return kRequestHead | kResponseHead; }
   StepResult OnRequestHead(RequestContext& c, StepSlot&) const override {
     if (c.api->address_plan != nullptr) {
       StepResult result = Check(c, *c.api->address_plan);
@@ -86,12 +86,21 @@ class EarlyLimitStep final : public Filter {
     if (c.route->plan != nullptr) return Check(c, *c.route->plan);
     return kContinue;
   }
+  // Of every plan that applied, the consumer's as well: the more specific one's value holds.
+  void OnResponseHead(RequestContext& c, StepSlot&, ResponseHead& head) const override {
+    for (const CompiledPlan* plan : {c.api->address_plan, c.route->plan, c.plan}) {
+      if (plan == nullptr) continue;
+      for (const HeaderValue& field : plan->policy->response_headers) {
+        head.headers.Set(field.name, field.value);
+      }
+    }
+  }
 };
 
 class ConsumerLimitStep final : public Filter {
  public:
   const char* name() const override { return "consumer_limit"; }
-  uint8_t phases() const override { return kRequestHead | kResponseHead; }
+  uint8_t phases() const override { return kRequestHead; }
   StepResult OnRequestHead(RequestContext& c, StepSlot&) const override {
     if (c.consumer != nullptr) {
       const auto found = c.snapshot->consumer_plans.find(c.consumer);
@@ -100,12 +109,6 @@ class ConsumerLimitStep final : public Filter {
       c.plan = c.api->default_plan;
     }
     return c.plan != nullptr ? Check(c, *c.plan) : StepResult(kContinue);
-  }
-  void OnResponseHead(RequestContext& c, StepSlot&, ResponseHead& head) const override {
-    if (c.plan == nullptr) return;
-    for (const HeaderValue& field : c.plan->policy->response_headers) {
-      head.headers.Set(field.name, field.value);
-    }
   }
 };
 

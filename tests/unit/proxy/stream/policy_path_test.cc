@@ -97,6 +97,29 @@ TEST_F(LimitPathTest, AnAddressIsLimitedBeforeItsTokenIsLookedAt) {
   EXPECT_EQ(Get("/x", BearerOf("shop-42"), "192.0.2.8:1").status, 200);
 }
 
+TEST_F(LimitPathTest, EveryPlanThatAppliesSetsItsFieldsAndTheMoreSpecificOneHolds) {
+  policy.plans["address"] = PlanOf("address", 3, LimitKey::kAddress);
+  policy.plans["address"].response_headers = {{"x-address", "1"}, {"x-plan", "address"}};
+  policy.plans["route"] = PlanOf("route", 9, LimitKey::kRoute);
+  policy.plans["route"].response_headers = {{"x-route", "1"}, {"x-plan", "route"}};
+  policy.plans["standard"].response_headers = {{"x-plan", "standard"}};
+  policy.listeners["in"].apis.front().address_plan = "address";
+  DataPath::RouteOf(policy).plan = "route";
+  path.Adopt(policy);
+  const Answer served = Get("/x", BearerOf("shop-42"));
+  EXPECT_EQ(served.status, 200);
+  EXPECT_EQ(served.Field("x-address"), "1");
+  EXPECT_EQ(served.Field("x-route"), "1");
+  EXPECT_EQ(served.Field("x-plan"), "standard");
+  const Answer unknown = Get("/x");  // refused before there is a consumer
+  EXPECT_EQ(unknown.status, 401);
+  EXPECT_EQ(unknown.Field("x-plan"), "route");
+  Get("/x");
+  const Answer refused = Get("/x");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(refused.Field("x-address"), "1");
+}
+
 TEST_F(LimitPathTest, ARefusedRequestCostsTheConsumerNothing) {
   DataPath::RouteOf(policy).idempotency = {.header = "idempotency-key", .required = true};
   path.Adopt(policy);
