@@ -41,5 +41,7 @@ tollgate_pch_target(pch_grpc HEADERS ${PCH_PROTO} ${PCH_CORE} ${PCH_GRPC} DEPS d
 function(tollgate_precompiled target which)
   if(TOLLGATE_PCH)
     target_precompile_headers(${target} REUSE_FROM pch_${which})
+    target_compile_definitions(${target} PRIVATE
+      $<TARGET_PROPERTY:dep_spdlog,INTERFACE_COMPILE_DEFINITIONS>)  # as the header was compiled
   endif()
 endfunction()
