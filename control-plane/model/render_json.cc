@@ -54,10 +54,10 @@ void Write(const View& view, size_t indent, std::string* out) {
   for (size_t i = 0; i < count; ++i) {
     absl::StrAppend(out, i == 0 ? "\n" : ",\n", std::string(indent + 2, ' '));
     if (!list) {
-      WriteText(view.fields[i].first, out);
+      WriteText(view.fields[i].key, out);
       out->append(": ");
     }
-    Write(list ? view.items[i] : view.fields[i].second, indent + 2, out);
+    Write(list ? view.items[i] : view.fields[i].value, indent + 2, out);
   }
   if (count > 0) absl::StrAppend(out, "\n", std::string(indent, ' '));
   out->append(list ? "]" : "}");

@@ -27,7 +27,7 @@ View ViewOfMap(const Message& message, const FieldDescriptor* field) {
   }
   View out;
   out.kind = View::Kind::kMapping;
-  for (auto& [key, value] : sorted) out.fields.emplace_back(key, Text(value));
+  for (auto& [key, value] : sorted) out.fields.push_back({key, Text(value)});
   return out;
 }
 
@@ -65,7 +65,7 @@ View ViewOfMessage(const Message& message) {
   std::vector<const FieldDescriptor*> fields;
   message.GetReflection()->ListFields(message, &fields);  // by number
   for (const FieldDescriptor* field : fields) {
-    out.fields.emplace_back(field->name(), ViewOfField(message, field));
+    out.fields.push_back({field->name(), ViewOfField(message, field)});
   }
   return out;
 }
@@ -74,12 +74,12 @@ View ViewOfMessage(const Message& message) {
 
 View ViewOf(const model::v1::Document& document) {
   View out = ViewOfMessage(document);
-  if (!out.fields.empty() && out.fields.front().first == "api_version") {
-    out.fields.front().first = "apiVersion";
+  if (!out.fields.empty() && out.fields.front().key == "api_version") {
+    out.fields.front().key = "apiVersion";
   }
   if (document.spec_case() != model::v1::Document::SPEC_NOT_SET) {
     // The last field is the spec (its numbers are the highest): its fields stand at the top.
-    View spec = std::move(out.fields.back().second);
+    View spec = std::move(out.fields.back().value);
     out.fields.pop_back();
     for (auto& field : spec.fields) out.fields.push_back(std::move(field));
   }

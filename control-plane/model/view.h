@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "tollgate/model/v1/model.pb.h"
@@ -11,11 +10,16 @@
 namespace tollgate::control {
 
 struct View {
+  struct Field;
   enum class Kind { kText, kWord, kList, kMapping };  // kWord: a number or a boolean
   Kind kind = Kind::kText;
   std::string text;
   std::vector<View> items;
-  std::vector<std::pair<std::string, View>> fields;
+  std::vector<Field> fields;
+};
+struct View::Field {
+  std::string key;
+  View value;
 };
 
 // apiVersion, environment, kind, name, owner, then the fields of its kind in the order of their
