@@ -20,7 +20,7 @@ class DenyList {
 
   bool KeyRevoked(absl::string_view id) const { return key_ids_.contains(id); }
   uint64_t revision() const { return revision_; }
-  size_t size() const { return key_ids_.size(); }
+  bool empty() const { return key_ids_.empty(); }
 
  private:
   uint64_t revision_ = 0;

@@ -3,11 +3,12 @@
 #include "proxy/auth/bearer.h"
 #include "proxy/filter/context.h"
 #include "proxy/filter/steps.h"
+#include "proxy/filter/unauthorized.h"
 
 namespace tollgate::proxy {
 namespace {
 
-// RFC 6750 2.3 allows a token in the query; rules.md section 1 does not: it ends in logs.
+// RFC 6750 2.3 allows a token in the query; here it is refused: it would end in logs.
 bool QueryHasToken(absl::string_view query) {
   constexpr absl::string_view kName = "access_token=";
   for (size_t at = 0; at <= query.size();) {
@@ -60,7 +61,7 @@ class AuthenticateStep final : public Filter {
     }
     if (authorization.has_value() && !api.issuers.empty()) return Token(c, *authorization);
     if (key.has_value()) return Key(c, *key);
-    return Unauthorized(c, "no_credential", "A credential is needed here.", "");
+    return Refuse(c, "no_credential", "A credential is needed here.");
   }
 
  private:
@@ -68,30 +69,22 @@ class AuthenticateStep final : public Filter {
     for (const std::string& header : api.api_key_headers) headers.Remove(header);
   }
 
-  static StepResult Unauthorized(RequestContext& c, const char* reason, std::string detail,
-                                 std::string challenge) {
+  static StepResult Refuse(RequestContext& c, const char* reason, std::string detail,
+                           std::string challenge = "") {
     c.reason = reason;
-    LocalReply reply{.status = 401, .reason = reason, .detail = std::move(detail)};
-    // RFC 9110 15.5.2: a 401 carries a challenge; an API that takes only keys has none but this.
-    if (challenge.empty()) {
-      challenge = c.api->issuers.empty() && !c.api->api_key_headers.empty()
-                      ? absl::StrCat("ApiKey header=\"", c.api->api_key_headers.front(), "\"")
-                      : BearerChallenge();
-    }
-    reply.headers.push_back({"www-authenticate", std::move(challenge)});
-    return reply;
+    return Unauthorized(*c.api, reason, std::move(detail), std::move(challenge));
   }
 
   StepResult Token(RequestContext& c, absl::string_view authorization) const {
     const Bearer bearer = ParseBearer(authorization);
     if (bearer.status != BearerStatus::kOk) {
-      return Unauthorized(c, "not_bearer", "The Authorization header is no bearer token.", "");
+      return Refuse(c, "not_bearer", "The Authorization header is no bearer token.");
     }
     TokenResult result = c.services->tokens.Verify(bearer.token, c.api->issuers, c.wall);
     if (!result.ok()) {
       // A literal of a small fixed set, so the pointer may be kept.
-      return Unauthorized(c, result.error.reason().data(), std::string(result.error.description()),
-                          BearerChallenge("invalid_token", result.error.description()));
+      return Refuse(c, result.error.reason().data(), std::string(result.error.description()),
+                    BearerChallenge("invalid_token", result.error.description()));
     }
     c.token = std::move(result.token);
     c.consumer = c.snapshot->consumers->FindByToken(c.token->issuer, c.token->consumer);
@@ -105,7 +98,7 @@ class AuthenticateStep final : public Filter {
         c.services->on_unknown_key(result.id);
       }
       // The log is told which; whoever tries keys is not.
-      auto refused = Unauthorized(c, "invalid_key", "The API key is not valid.", "");
+      auto refused = Refuse(c, "invalid_key", "The API key is not valid.");
       c.reason = ToString(result.failure).data();
       return refused;
     }

@@ -93,8 +93,20 @@ void Worker::DoAdopt(std::shared_ptr<const Snapshot> snapshot) {
 void Worker::SetDenied(std::shared_ptr<const DenyList> denied, std::function<void()> done) {
   loop_->Post([this, denied = std::move(denied), done = std::move(done)]() mutable {
     steps_.denied = std::move(denied);
+    EndRevoked();
     done();
   });
+}
+
+// A connection that ends meanwhile is buried, not freed, and no longer in the map.
+void Worker::EndRevoked() {
+  if (steps_.denied->empty()) return;
+  std::vector<ServerConnection*> all;
+  all.reserve(connections_.size());
+  for (const auto& [raw, connection] : connections_) all.push_back(raw);
+  for (ServerConnection* raw : all) {
+    if (connections_.contains(raw)) raw->EndRevoked(*steps_.denied);
+  }
 }
 
 void Worker::AddConnection(const std::string& listener, AcceptedConnection connection) {

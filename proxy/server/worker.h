@@ -52,6 +52,7 @@ class Worker final : private ConnectionOwner {
 
   // `done` runs on this worker's thread once it serves `snapshot`.
   void Adopt(std::shared_ptr<const Snapshot> snapshot, std::function<void()> done);
+  // The same for what is denied; open streams that it concerns have ended then.
   void SetDenied(std::shared_ptr<const DenyList> denied, std::function<void()> done);
   void AddConnection(const std::string& listener, AcceptedConnection connection);
   // Connections of this direction, also those that come yet, finish what they have and close.
@@ -71,6 +72,7 @@ class Worker final : private ConnectionOwner {
   void OnConnectionClosed(ServerConnection& connection) override;
   void DoAdopt(std::shared_ptr<const Snapshot> snapshot);
   void DoAdd(const std::string& listener, AcceptedConnection connection);
+  void EndRevoked();
 
   ProcessServices& services_;
   std::unique_ptr<Loop> loop_;

@@ -379,6 +379,19 @@ void ServerConnection::Drain() {
   worker_.loop.Defer(work_);
 }
 
+// Ending one stream may end others: it gives its place upstream to an attempt that may fail at once.
+// So each is looked for again, by its id.
+void ServerConnection::EndRevoked(const DenyList& denied) {
+  std::vector<StreamId> ids;
+  for (const auto& stream : streams_) {
+    if (stream->RevokedBy(denied)) ids.push_back(stream->id());
+  }
+  for (const StreamId id : ids) {
+    Stream* stream = Find(id);
+    if (stream != nullptr && stream->RevokedBy(denied)) stream->OnRevoked();
+  }
+}
+
 void ServerConnection::CloseNow(const char* reason) {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;  // streams that end now must not write

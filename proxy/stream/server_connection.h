@@ -83,6 +83,8 @@ class ServerConnection final : private IoHandler, private ServerCodecEvents {
   // Closes when what runs is finished; when idle, after one more request or a moment.
   void Drain();
   void CloseNow(const char* reason);
+  // Ends the streams whose credential is denied. Not from within a call of a stream or the codec.
+  void EndRevoked(const DenyList& denied);
 
   // For streams.
   void SendInformational(StreamId id, int status);

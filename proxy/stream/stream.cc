@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/http_date.h"
 #include "proxy/filter/header_trust.h"
+#include "proxy/filter/unauthorized.h"
 #include "proxy/stream/server_connection.h"
 
 namespace tollgate::proxy {
@@ -446,6 +447,19 @@ void Stream::OnBodyTimeout() {
          .reason = tunnel_ ? "idle_timeout" : "body_timeout",
          .detail = "The body did not arrive in time.",
          .close = true});
+}
+
+bool Stream::RevokedBy(const DenyList& denied) const {
+  return !finished_ && RevokedSince(context_, denied);
+}
+
+void Stream::OnRevoked() {
+  context_.decided_by = "authenticate";
+  context_.reason = "key_revoked";
+  if (attempts_ > 0 && !response_started_) {
+    upstream_duration_ = worker_.loop.now() - attempt_started_;
+  }
+  Reply(Unauthorized(*context_.api, context_.reason, "The API key is not valid."));
 }
 
 void Stream::FinishStream(const char* reason) {

@@ -12,6 +12,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
+using testing::StartsWith;
 
 constexpr absl::string_view kPepper = "a pepper of many bytes";
 
@@ -216,6 +217,74 @@ TEST_F(CredentialsTest, ARevokedKeyIs401WhateverThePolicySays) {
   EXPECT_EQ(Get("/x", KeyField(till)).status, 401);
   Serve();  // a push cannot bring it back
   EXPECT_EQ(Get("/x", KeyField(till)).status, 401);
+}
+
+TEST_F(CredentialsTest, ARevocationEndsARequestThatWaitsForItsAnswer) {
+  Serve();
+  auto client = path.Connect();
+  client->Send(absl::StrCat("GET /x HTTP/1.1\r\nHost: x\r\n", KeyField(till), "\r\n"));
+  ASSERT_TRUE(UpstreamHas(a, "\r\n\r\n"));
+  path.Revoke({till.id});
+  ASSERT_TRUE(path.Receives(*client, "\"code\":\"key_revoked\""));
+  EXPECT_THAT(client->Got(), StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(client->Got(), Not(HasSubstr("tollgate-outcome")));
+  ASSERT_TRUE(path.RunUntil([&] { return Upstream(a).Closed(); }));  // nobody waits for it any more
+  path.Settle();
+  EXPECT_EQ(path.active_streams(), 0);
+  EXPECT_THAT(path.LogText(), HasSubstr("\"step\":\"authenticate\",\"reason\":\"key_revoked\""));
+}
+
+TEST_F(CredentialsTest, OfAPaymentThatARevocationMetUnderWayTheOutcomeIsUnknown) {
+  DataPath::RouteOf(policy).method = "";
+  Serve();
+  auto client = path.Connect();
+  client->Send(absl::StrCat("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n",
+                            KeyField(till), "\r\nhalf"));
+  ASSERT_TRUE(UpstreamHas(a, "half"));
+  path.Revoke({till.id});
+  ASSERT_TRUE(path.Receives(*client, "\"code\":\"key_revoked\""));
+  EXPECT_THAT(client->Got(), StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(client->Got(), HasSubstr("tollgate-outcome: unknown\r\n"));
+  ASSERT_TRUE(path.RunUntil([&] { return Upstream(a).Closed(); }));
+  EXPECT_THAT(a.All(), Not(HasSubstr("rest")));
+}
+
+TEST_F(CredentialsTest, ARevocationCutsAResponseThatHasBegun) {
+  Serve();
+  auto client = path.Connect();
+  client->Send(absl::StrCat("GET /x HTTP/1.1\r\nHost: x\r\n", KeyField(till), "\r\n"));
+  ASSERT_TRUE(UpstreamHas(a, "\r\n\r\n"));
+  Upstream(a).Send("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nfirst");
+  ASSERT_TRUE(path.Receives(*client, "first"));
+  path.Revoke({till.id});
+  ASSERT_TRUE(path.RunUntil([&] { return client->Closed() && Upstream(a).Closed(); }));
+  EXPECT_THAT(client->Got(), Not(HasSubstr("401")));
+  EXPECT_EQ(path.active_streams(), 0);
+}
+
+TEST_F(CredentialsTest, ARevocationLeavesOthersAlone) {
+  const GeneratedApiKey next = GenerateApiKey();
+  Shop().api_keys.push_back(Key(next, "till-2"));
+  Serve();
+  auto idle = path.Connect();
+  const std::string with_next =
+      absl::StrCat("GET /x HTTP/1.1\r\nHost: x\r\n", KeyField(next), "\r\n");
+  idle->Send(with_next);
+  ASSERT_TRUE(path.RunUntil([&] {
+    AnswerUpstream("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    return absl::EndsWith(idle->Got(), "ok");
+  }));
+  auto bearer = path.Connect();
+  bearer->Send(absl::StrCat("GET /y HTTP/1.1\r\nHost: x\r\n", Bearer(), "\r\n"));
+  ASSERT_TRUE(UpstreamHas(a, "GET /y "));
+  path.Revoke({till.id});
+  path.Settle();
+  idle->Forget();
+  idle->Send(with_next);
+  ASSERT_TRUE(path.RunUntil([&] {
+    AnswerUpstream("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    return absl::EndsWith(idle->Got(), "ok") && absl::EndsWith(bearer->Got(), "ok");
+  }));
 }
 
 TEST_F(CredentialsTest, AKeyEndsWithItsTime) {
