@@ -3,6 +3,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,9 @@ namespace tollgate::control {
 namespace {
 
 constexpr int kMaxMessageBytes = 64 << 20;  // a whole release
+// A control plane that was started a moment ago may not listen yet.
+constexpr std::chrono::milliseconds kConnectPatience(2'000);
+constexpr int kConnectAgainMs = 100;
 
 // For the record of who did what.
 std::string UserName() {
@@ -30,8 +34,10 @@ class GrpcClient final : public Client {
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
     arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
     arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
-    stub_ = admin::v1::AdminService::NewStub(
-        grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments));
+    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kConnectAgainMs);
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kConnectAgainMs);
+    channel_ = grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments);
+    stub_ = admin::v1::AdminService::NewStub(channel_);
   }
 
   absl::StatusOr<admin::v1::ApplyResponse> Apply(const admin::v1::ApplyRequest& request) override {
@@ -92,6 +98,9 @@ class GrpcClient final : public Client {
                                                              Response*),
                                 const Request& request,
                                 std::chrono::milliseconds longer = std::chrono::milliseconds(0)) {
+    // If this is not enough, the call says why.
+    channel_->WaitForConnected(std::chrono::system_clock::now() +
+                               std::min(timeout_, kConnectPatience));
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + timeout_ + longer);
     context.AddMetadata("tollgate-user", UserName());
@@ -114,6 +123,7 @@ class GrpcClient final : public Client {
 
   const std::string address_;
   const std::chrono::milliseconds timeout_;
+  std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<Stub> stub_;
 };
 

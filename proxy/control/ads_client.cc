@@ -276,10 +276,6 @@ void AdsClient::Report(const config::v1::Epoch& epoch, const std::vector<Resourc
     status_.serving_revision = serving.revision();
     status_.serving_release = serving.release();
   }
-  if (errors.empty()) {
-    spdlog::info(
-        absl::StrCat("serving release ", epoch.release(), ", revision ", epoch.revision()));
-  }
   for (size_t i = 0; i < errors.size() && i < kMaxErrors; ++i) {
     spdlog::error(absl::StrCat("refused release ", epoch.release(), ": ", ToString(errors[i])));
   }
