@@ -1,11 +1,8 @@
 #include "common/policy/check.h"
 
-#include <algorithm>
-
-#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/policy/words.h"
 
 namespace tollgate::internal {
 namespace {
@@ -43,28 +40,15 @@ std::string Quote(absl::string_view text) {
                       text.size() > kMost ? "...\"" : "\"");
 }
 
-bool IsToken(absl::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return absl::ascii_isalnum(c) || absl::StrContains("!#$%&'*+-.^_`|~", static_cast<char>(c));
-  });
-}
-
-bool IsReservedHeader(absl::string_view name) {
-  static constexpr absl::string_view kReserved[] = {"connection",
-                                                    "content-length",
-                                                    "date",
-                                                    "expect",
-                                                    "host",
-                                                    "keep-alive",
-                                                    "proxy-authenticate",
-                                                    "proxy-authorization",
-                                                    "te",
-                                                    "proxy-connection",
-                                                    "trailer",
-                                                    "transfer-encoding",
-                                                    "upgrade",
-                                                    "via"};
-  return std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
+// One error, with the value and what was expected, unless `status` is OK.
+bool Good(absl::string_view text, const absl::Status& status, const At& at, Errors& errors) {
+  if (status.ok()) return true;
+  if (text.empty()) {
+    errors.Add(Code::kMissing, at, "is empty");
+  } else {
+    errors.Add(Code::kInvalid, at, absl::StrCat(Quote(text), "; ", status.message()));
+  }
+  return false;
 }
 
 }  // namespace
@@ -111,61 +95,27 @@ void CheckUnknownFields(const google::protobuf::Message& message, const At& at, 
 }
 
 bool CheckIdentifier(absl::string_view text, const At& at, Errors& errors) {
-  if (text.empty()) {
-    errors.Add(Code::kMissing, at, "is empty");
-    return false;
-  }
-  if (text.size() <= 255 && std::none_of(text.begin(), text.end(),
-                                         [](unsigned char c) { return c <= 0x20 || c == 0x7f; })) {
-    return true;
-  }
-  errors.Add(Code::kInvalid, at,
-             absl::StrCat(Quote(text), "; expected at most 255 printable bytes without spaces"));
-  return false;
+  return Good(text, words::CheckIdentifier(text), at, errors);
 }
 
 bool CheckWord(absl::string_view text, const At& at, Errors& errors) {
-  if (!CheckIdentifier(text, at, errors)) return false;
-  if (text != "." && text != ".." && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-        return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.';
-      })) {
-    return true;
-  }
-  errors.Add(Code::kInvalid, at,
-             absl::StrCat(Quote(text), "; expected letters, digits, '-', '_' and '.'"));
-  return false;
+  return Good(text, words::CheckWord(text), at, errors);
 }
 
 bool CheckPermission(absl::string_view text, const At& at, Errors& errors) {
-  if (!CheckIdentifier(text, at, errors)) return false;
-  // RFC 6749 section 3.3, scope-token.
-  if (std::all_of(text.begin(), text.end(),
-                  [](unsigned char c) { return c < 0x7f && c != '"' && c != '\\'; })) {
-    return true;
-  }
-  errors.Add(Code::kInvalid, at,
-             absl::StrCat(Quote(text), "; expected a permission without quotes or backslashes"));
-  return false;
+  return Good(text, words::CheckPermission(text), at, errors);
 }
 
 bool CheckHeaderName(absl::string_view text, const At& at, Errors& errors) {
-  if (text.empty()) {
-    errors.Add(Code::kMissing, at, "is empty");
-    return false;
-  }
-  if (!IsToken(text) || std::any_of(text.begin(), text.end(), absl::ascii_isupper)) {
-    errors.Add(Code::kInvalid, at,
-               absl::StrCat(Quote(text), "; expected a header name in lower case"));
-    return false;
-  }
-  if (IsReservedHeader(text)) {
-    errors.Add(Code::kInvalid, at,
-               absl::StrCat(Quote(text),
-                            " frames a message or belongs to one hop (RFC 9110 7.6.1)"
-                            "; expected another header"));
-    return false;
-  }
-  return true;
+  return Good(text, words::CheckHeaderName(text), at, errors);
+}
+
+bool CheckHost(absl::string_view text, const At& at, Errors& errors) {
+  return Good(text, words::CheckHost(text), at, errors);
+}
+
+bool CheckBasePath(absl::string_view text, const At& at, Errors& errors) {
+  return Good(text, words::CheckBasePath(text), at, errors);
 }
 
 bool CheckRange(uint64_t value, uint64_t min, uint64_t max, const At& at, Errors& errors) {
@@ -218,17 +168,7 @@ std::vector<HeaderValue> CheckHeaders(
     if (CheckHeaderName(header.name(), name, errors)) {
       CheckDistinct(header.name(), seen, name, errors);
     }
-    const absl::string_view value = header.value();
-    const bool clean = std::none_of(value.begin(), value.end(), [](unsigned char c) {
-      return (c < 0x20 && c != '\t') || c == 0x7f;
-    });
-    // RFC 9110 section 5.5: a line end would start another header.
-    if (value.size() > 4096 || !clean || value != absl::StripAsciiWhitespace(value)) {
-      errors.Add(Code::kInvalid, place["value"],
-                 absl::StrCat(Quote(value),
-                              "; expected at most 4096 bytes without control "
-                              "characters or spaces at its ends"));
-    }
+    Good(header.value(), words::CheckHeaderValue(header.value()), place["value"], errors);
     values.push_back({header.name(), header.value()});
   }
   return values;

@@ -65,14 +65,13 @@ void CheckUnknownFields(const google::protobuf::Message& message, const At& at, 
 
 // Each check adds one error at most and says whether the value is good.
 
-// 1 to 255 printable bytes without spaces: names, claims, identities.
+// The rules of common/policy/words.h.
 bool CheckIdentifier(absl::string_view text, const At& at, Errors& errors);
-// Letters, digits, '-', '_', '.': a word that is one path segment or one part of a name.
 bool CheckWord(absl::string_view text, const At& at, Errors& errors);
 bool CheckPermission(absl::string_view text, const At& at, Errors& errors);
-// A lower-case field name (RFC 9110 section 5.1) that policy may read or set: none that frames
-// messages or belongs to one hop.
 bool CheckHeaderName(absl::string_view text, const At& at, Errors& errors);
+bool CheckHost(absl::string_view text, const At& at, Errors& errors);
+bool CheckBasePath(absl::string_view text, const At& at, Errors& errors);
 bool CheckRange(uint64_t value, uint64_t min, uint64_t max, const At& at, Errors& errors);
 // What a reference needs: `found`, or the error says what `what` is missing.
 bool CheckReference(bool found, absl::string_view what, absl::string_view name, const At& at,

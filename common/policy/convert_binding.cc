@@ -1,46 +1,9 @@
 // The APIs behind a listener.
-#include "absl/algorithm/container.h"
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/policy/convert.h"
-#include "common/policy/path.h"
 
 namespace tollgate::internal {
 namespace {
-
-// As a request's Host header is compared: lower case, no port, no trailing dot.
-bool IsHost(absl::string_view host) {
-  if (host == "*") return true;
-  if (absl::c_any_of(host, absl::ascii_isupper) || absl::EndsWith(host, ".")) return false;
-  const auto address = Address::Parse(absl::StrCat(host, ":0"));
-  if (!address.ok() || address->kind() == Address::Kind::kUnix) return false;
-  // An IPv6 address has many spellings; clients send what they were given, so ask for one.
-  return address->kind() != Address::Kind::kIp6 || absl::StrCat("[", address->host(), "]") == host;
-}
-
-void CheckBasePath(absl::string_view base, const At& at, Errors& errors) {
-  std::string scratch;
-  const CanonicalResult canonical = CanonicalPath(base, &scratch);
-  if (base.empty()) {
-    errors.Add(Code::kMissing, at, "is empty; expected \"/\" for all paths");
-  } else if (!canonical.ok()) {
-    errors.Add(Code::kInvalid, at,
-               absl::StrCat("\"", base, "\": ", ToString(canonical.error),
-                            "; expected a path such as \"/\" or \"/cards\""));
-  } else if (canonical.path != base) {
-    errors.Add(Code::kInvalid, at,
-               absl::StrCat("\"", base, "\" is not canonical; expected \"", canonical.path, "\""));
-  } else if (base.size() > 1 && base.back() == '/') {
-    errors.Add(Code::kInvalid, at, absl::StrCat("\"", base, "\" ends with a slash"));
-  } else if (ReservedIn(base) != 0 || canonical.escaped != 0) {
-    errors.Add(Code::kInvalid, at,
-               absl::StrCat("\"", base, "\" holds one of ", kReservedInPath,
-                            ", whose escape some servers take for it"));
-  } else if (base.size() > 255) {
-    errors.Add(Code::kOutOfRange, at, "is longer than 255 bytes");
-  }
-}
 
 void ConvertAuthenticators(const config::v1::ApiBinding& from, const At& binding,
                            const Policy& policy, ApiBindingPolicy& to, Errors& errors) {
@@ -159,13 +122,7 @@ ApiBindingPolicy ConvertBinding(const config::v1::ApiBinding& from, Direction di
   CheckWord(from.api(), at["api"], errors);
   to.hosts.assign(from.hosts().begin(), from.hosts().end());
   if (to.hosts.empty()) errors.Add(Code::kMissing, at["hosts"], "is empty; \"*\" is any host");
-  for (int i = 0; i < from.hosts_size(); ++i) {
-    if (!IsHost(from.hosts(i))) {
-      errors.Add(Code::kInvalid, at("hosts", i),
-                 absl::StrCat("\"", from.hosts(i),
-                              "\"; expected a host in lower case without port, or \"*\""));
-    }
-  }
+  for (int i = 0; i < from.hosts_size(); ++i) CheckHost(from.hosts(i), at("hosts", i), errors);
   to.base_path = from.base_path();
   CheckBasePath(from.base_path(), at["base_path"], errors);
   ConvertAuthenticators(from, at, policy, to, errors);

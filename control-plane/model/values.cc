@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -65,28 +63,6 @@ absl::StatusOr<WindowPolicy> ParseWindow(absl::string_view text) {
     return absl::InvalidArgumentError(kExpected);
   }
   return window;
-}
-
-// RFC 9110 section 5.6.2.
-bool IsToken(absl::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return absl::ascii_isalnum(c) ||
-           absl::StrContains("!#$%&'*+-.^_`|~",
-                             absl::string_view(reinterpret_cast<const char*>(&c), 1));
-  });
-}
-
-bool IsHostName(absl::string_view text) {
-  if (text.empty() || text.size() > 253) return false;
-  for (absl::string_view label : absl::StrSplit(text, '.')) {
-    if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-') {
-      return false;
-    }
-    for (char c : label) {
-      if (!absl::ascii_islower(c) && !absl::ascii_isdigit(c) && c != '-' && c != '_') return false;
-    }
-  }
-  return true;
 }
 
 }  // namespace
@@ -161,128 +137,10 @@ absl::StatusOr<MatchValue> ParseMatch(absl::string_view text) {
   return match;
 }
 
-absl::Status CheckBasePath(absl::string_view text) {
-  std::string scratch;
-  const CanonicalResult canonical = CanonicalPath(text, &scratch);
-  if (!canonical.ok() || canonical.path != text) {
-    return absl::InvalidArgumentError(
-        canonical.ok() ? absl::StrCat("is not canonical; expected \"", canonical.path, "\"")
-                       : absl::StrCat("holds ", ToString(canonical.error),
-                                      "; expected a path such as / or /cards"));
-  }
-  if (text.size() > 1 && text.back() == '/') {
-    return absl::InvalidArgumentError("ends with a slash; only the root does");
-  }
-  if (ReservedIn(text) != 0 || canonical.escaped != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("holds one of ", kReservedInPath, ", whose escape some servers take for it"));
-  }
-  if (text.size() > 255) return absl::InvalidArgumentError("is longer than 255 bytes");
-  return absl::OkStatus();
-}
-
-absl::Status CheckHost(absl::string_view text) {
-  if (text == "*") return absl::OkStatus();
-  if (absl::StartsWith(text, "*.")) {
-    return absl::InvalidArgumentError("wildcards are not supported; list the hosts, or \"*\"");
-  }
-  if (absl::StartsWith(text, "[")) {
-    auto address = Address::Parse(absl::StrCat(text, ":0"));
-    if (address.ok() && absl::StrCat("[", address->host(), "]") == text) return absl::OkStatus();
-  } else if (IsHostName(text) && Address::Parse(absl::StrCat(text, ":0")).ok()) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      "expected a host name in lower case without port, e.g. pay.example.com, or \"*\" for any");
-}
-
 absl::StatusOr<std::string> ParseHeaderName(absl::string_view text) {
-  static const auto* const kReserved =
-      new absl::flat_hash_set<absl::string_view>{"connection",
-                                                 "keep-alive",
-                                                 "proxy-connection",
-                                                 "te",
-                                                 "trailer",
-                                                 "transfer-encoding",
-                                                 "upgrade",
-                                                 "proxy-authenticate",
-                                                 "proxy-authorization",
-                                                 "content-length",
-                                                 "host",
-                                                 "date",
-                                                 "via",
-                                                 "expect",
-                                                 "x-request-id",
-                                                 "traceparent",
-                                                 "tracestate",
-                                                 "forwarded",
-                                                 "x-forwarded-for",
-                                                 "x-forwarded-proto",
-                                                 "x-forwarded-host",
-                                                 "x-forwarded-port",
-                                                 "www-authenticate",
-                                                 "retry-after",
-                                                 "deprecation",
-                                                 "sunset",
-                                                 "authorization"};
-  if (!IsToken(text) || text.size() > 128) {
-    return absl::InvalidArgumentError(
-        "expected a header name: letters, digits and hyphens, e.g. X-Api-Key");
-  }
   std::string name = absl::AsciiStrToLower(text);
-  if (absl::StrContains(name, '_')) {
-    return absl::InvalidArgumentError("an underscore in a header name is refused on the wire");
-  }
-  if (kReserved->contains(name) || absl::StartsWith(name, "x-tollgate-")) {
-    return absl::InvalidArgumentError("this header is written by HTTP itself or by Tollgate");
-  }
+  RETURN_IF_ERROR(words::CheckHeaderName(name));
   return name;
-}
-
-absl::Status CheckHeaderValue(absl::string_view text) {
-  if (text.empty() || text.size() > 4096) {
-    return absl::InvalidArgumentError("a header value has 1 to 4096 bytes");
-  }
-  for (unsigned char c : text) {
-    if ((c < 0x20 && c != '\t') || c == 0x7f) {
-      return absl::InvalidArgumentError("a header value has no line end and no control character");
-    }
-  }
-  if (absl::ascii_isspace(text.front()) || absl::ascii_isspace(text.back())) {
-    return absl::InvalidArgumentError("a header value has no space at its ends");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckName(absl::string_view text) {
-  const auto alnum = [](char c) { return absl::ascii_islower(c) || absl::ascii_isdigit(c); };
-  if (!text.empty() && text.size() <= 63 && alnum(text.front()) && alnum(text.back()) &&
-      std::all_of(text.begin(), text.end(),
-                  [&](char c) { return alnum(c) || c == '-' || c == '.'; })) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      "expected at most 63 lower-case letters, digits, hyphens and dots, beginning and ending "
-      "with a letter or a digit");
-}
-
-absl::Status CheckIdentifier(absl::string_view text) {
-  if (!text.empty() && text.size() <= 255 &&
-      std::none_of(text.begin(), text.end(),
-                   [](unsigned char c) { return c <= 0x20 || c == 0x7f; })) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError("expected 1 to 255 bytes without spaces");
-}
-
-absl::Status CheckPermission(absl::string_view text) {
-  if (!text.empty() && text.size() <= 255 &&
-      std::all_of(text.begin(), text.end(),
-                  [](unsigned char c) { return c > 0x20 && c < 0x7f && c != '"' && c != '\\'; })) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      "expected a permission without spaces, quotes or backslashes, e.g. payments.read");
 }
 
 }  // namespace tollgate::control

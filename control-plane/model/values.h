@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "common/base/clock.h"
 #include "common/policy/policy.h"
+#include "common/policy/words.h"
 
 namespace tollgate::control {
 
@@ -28,26 +29,18 @@ struct MatchValue {
 };
 // "POST /payments/{id}", "ANY /x/**".
 absl::StatusOr<MatchValue> ParseMatch(absl::string_view text);
-// "/", "/v1": canonical, no template, no trailing slash but for the root.
-absl::Status CheckBasePath(absl::string_view text);
-
 // RFC 3339 section 5.6: "2026-09-01T00:00:00Z", "2026-09-01T02:00:00+02:00"; no fractions.
 absl::StatusOr<WallTime> ParseDate(absl::string_view text);
 
-// A host of a request: "pay.example.com", lower case, no port; an IPv4 address, "[::1]", or "*".
-absl::Status CheckHost(absl::string_view text);
+// The rules that sidecars check again: common/policy/words.h.
+using words::CheckBasePath;
+using words::CheckHeaderValue;
+using words::CheckHost;
+using words::CheckIdentifier;
+using words::CheckName;
+using words::CheckPermission;
 
-// A header that a policy may read or set: a token (RFC 9110 section 5.1), lower-cased. Refused:
-// hop-by-hop ones (section 7.6.1), those that frame a message, and those that Tollgate writes.
+// A header as operators write it, in lower case: what words::CheckHeaderName allows.
 absl::StatusOr<std::string> ParseHeaderName(absl::string_view text);
-// No control character but tab, no space at the ends (RFC 9110 section 5.5).
-absl::Status CheckHeaderValue(absl::string_view text);
-
-// Names of documents, versions, routes, keys: [a-z0-9]([-a-z0-9.]*[a-z0-9])?, at most 63.
-absl::Status CheckName(absl::string_view text);
-// What others name: a node, a claim, an identity. Printable, no spaces, at most 255 bytes.
-absl::Status CheckIdentifier(absl::string_view text);
-// "payments.read", "https://x/scope": what RFC 6749 section 3.3 allows in a scope, at most 255.
-absl::Status CheckPermission(absl::string_view text);
 
 }  // namespace tollgate::control

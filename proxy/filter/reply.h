@@ -1,5 +1,5 @@
-// An answer that the proxy itself gives. Always problem+json (RFC 9457) with the request id, never a
-// detail of the upstream. A value.
+// An answer that the proxy itself gives. Always problem+json (RFC 9457) with the request id, never
+// a detail of the upstream. A value.
 #pragma once
 
 #include <string>
@@ -17,13 +17,10 @@ struct LocalReply {
   // One sentence for the caller; nothing that he could not know. Static text or a copy.
   std::string detail = {};
   std::vector<HeaderValue> headers = {};  // beside content-type and content-length
-  bool close = false;                // the connection cannot go on
+  bool close = false;                     // the connection cannot go on
 };
 
 // {"type":"about:blank","title":"Forbidden","status":403,"code":...,"detail":...,"request_id":...}
 std::string ProblemJson(const LocalReply& reply, absl::string_view request_id);
-
-// The reason phrase of a status (RFC 9110 section 15), "Unknown" for others.
-absl::string_view ReasonPhrase(int status);
 
 }  // namespace tollgate::proxy

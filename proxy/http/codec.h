@@ -8,9 +8,9 @@
 // requests wait in the owner's buffer). A multiplexing codec never stops early: what it is paused
 // for it gives no more credit, so that at most a window more of it is delivered, and other streams
 // go on. What it has to say by itself (acknowledgements, credit, data that waited for the peer's
-// credit) it puts on the queue that it was made with, inside Feed and Resume. After an error it must not be fed again. Inside an event,
-// the owner may encode, pause, resume and reset, but must not destroy the codec. Once closing()
-// holds and no stream is open, bytes are swallowed.
+// credit) it puts on the queue that it was made with, inside Feed and Resume. After an error it
+// must not be fed again. Inside an event, the owner may encode, pause, resume and reset, but must
+// not destroy the codec. Once closing() holds and no stream is open, bytes are swallowed.
 //
 // Tunnels (RFC 9110 7.8): encoding a response head of status 101 on a stream whose request asked
 // for an Upgrade and is complete makes both directions raw: what arrives from then on (bytes behind
@@ -61,7 +61,8 @@ class ServerCodecEvents {
   virtual void OnRequestHead(StreamId id, RequestHead& head, bool end) = 0;
   // Valid during the call. `end` may come with empty data.
   virtual void OnRequestData(StreamId id, absl::string_view data, bool end) = 0;
-  // Ends the request. Forbidden fields are gone (rules.md section 7, number 18).
+  // Ends the request. Fields that have no place in trailers are gone (RFC 9110
+  // 6.5.1).
   virtual void OnRequestTrailers(StreamId id, HeaderMap& trailers) = 0;
   // The peer gave the stream up (multiplexing codecs).
   virtual void OnRequestReset(StreamId id, ResetReason reason) = 0;
@@ -145,7 +146,8 @@ class ClientCodec {
   virtual uint32_t max_streams() const = 0;
 };
 
-// HTTP/1.0 and 1.1 through llhttp, strict by rules.md section 7.
+// HTTP/1.0 and 1.1 through llhttp, stricter than RFC 9112: what two parsers might read differently
+// is refused (tests/unit/proxy/stream/wire_refusals_test.cc lists it).
 std::unique_ptr<ServerCodec> MakeHttp1ServerCodec(ServerCodecEvents& events,
                                                   const CodecLimits& limits);
 std::unique_ptr<ClientCodec> MakeHttp1ClientCodec(ClientCodecEvents& events,

@@ -1,6 +1,7 @@
 // The access log: one JSON line a request, formatted by the worker into its own buffer and written
 // by one writer thread. Never blocks a worker: when the disk is slow or full, lines are dropped and
-// counted. The path template is logged, never the raw path, query or a header (rules.md section 5).
+// counted. The path template is logged, never the raw path, query or a header
+// (PCI DSS 4.0.1, 3.3.1 and 3.5.1: a log is storage).
 #pragma once
 
 #include <sys/types.h>

@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "proxy/http/reason_phrase.h"
 #include "proxy/observe/json_text.h"
 
 namespace tollgate::proxy {
@@ -18,25 +19,6 @@ struct Route {
 };
 
 std::vector<absl::string_view> Reading() { return {"GET", "HEAD"}; }
-
-absl::string_view Title(int status) {
-  switch (status) {
-    case 400:
-      return "Bad Request";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 413:
-      return "Content Too Large";
-    case 503:
-      return "Service Unavailable";
-    default:
-      return "Internal Server Error";
-  }
-}
 
 AdminResponse Json(std::string body) {
   AdminResponse response;
@@ -171,7 +153,7 @@ AdminResponse AdminProblem(int status, absl::string_view detail) {
   response.status = status;
   response.content_type = "application/problem+json";
   response.body =
-      absl::StrCat("{\"title\":\"", Title(status), "\",\"status\":", status, ",\"detail\":");
+      absl::StrCat("{\"title\":\"", ReasonPhrase(status), "\",\"status\":", status, ",\"detail\":");
   AppendJsonQuoted(detail, &response.body);
   response.body.append("}\n");
   return response;
