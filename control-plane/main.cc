@@ -10,6 +10,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
@@ -24,6 +25,7 @@
 #include "control-plane/push/fleet.h"
 #include "control-plane/push/hub.h"
 #include "control-plane/push/listen.h"
+#include "control-plane/push/questions.h"
 #include "control-plane/push/release_source.h"
 #include "control-plane/release/credential_store.h"
 #include "control-plane/release/pepper.h"
@@ -55,19 +57,21 @@ sigset_t TerminationSignals() {
   return signals;
 }
 
-// Returns OK when told to stop; meanwhile removes what is beyond the retention, now and then. An
-// error: what is pushed no longer follows the store, so a revocation would reach nobody. Then the
-// process ends, sidecars go on with what they have, and whoever supervises it starts it anew.
-absl::Status RunUntilSignal(Releases& releases, const StateView& state, const Clock& clock) {
+// Returns when told to stop. Meanwhile removes what is beyond the retention, now and then, and says
+// through gRPC's health service whether what is pushed follows the store: while it does not, a
+// revocation would reach nobody. Sidecars are served what there is either way.
+void RunUntilSignal(Releases& releases, const StateView& state, Endpoint& admin,
+                    const Clock& clock) {
   const sigset_t signals = TerminationSignals();
   MonoTime collect = clock.Mono() + kCollectEvery;
+  bool serving = true;
   while (true) {
     const int signal = sigtimedwait(&signals, nullptr, &kCheckEvery);
     if (signal > 0) {
       spdlog::info(absl::StrCat("stopping: ", strsignal(signal)));
-      return absl::OkStatus();
+      return;
     }
-    RETURN_IF_ERROR(Annotate(state.Health(), "the store can no longer be followed"));
+    if (state.Health().ok() != serving) admin.SetServing(serving = !serving);
     if (clock.Mono() < collect) continue;
     collect = clock.Mono() + kCollectEvery;
     const absl::StatusOr<Collected> collected = releases.Collect(Retention());
@@ -108,13 +112,15 @@ absl::Status Run(const Flags& flags) {
 
   ReleaseSource source(peppers.all());
   ASSIGN_OR_RETURN(const auto state,
-                   StateView::Start(*store, releases,
-                                    [&source](const auto& current) { source.Update(current); }));
+                   StateView::Start(
+                       *store, releases, [&source](const auto& current) { source.Update(current); },
+                       Backoff(static_cast<uint64_t>(clock.Mono().time_since_epoch().count()))));
   source.Update(state->Current());
   Hub hub(&source, &fleet);
   AdsServer ads(&hub, &fleet);
-  AgentServer agents(&fleet);
-  AdminApi api(*store, releases, credentials, fleet);
+  Questions questions;
+  AgentServer agents(&fleet, &questions);
+  AdminApi api(*store, releases, credentials, fleet, questions, *state);
   AdminService admin(&api);
 
   ASSIGN_OR_RETURN(const auto control_endpoint,
@@ -122,14 +128,16 @@ absl::Status Run(const Flags& flags) {
                                    .services = {ads.service(), agents.service()},
                                    .streams = true}));
   ASSIGN_OR_RETURN(const auto admin_endpoint,
-                   Endpoint::Open({.address = flags.admin, .services = {admin.service()}}));
+                   Endpoint::Open({.address = flags.admin,
+                                   .services = {admin.service()},
+                                   .health_names = {AdminService::kName}}));
   spdlog::info(absl::StrCat("ready: version ", kVersion, ", sidecars at ", flags.listen,
                             ", operators at ", flags.admin, ", revision ",
                             state->Current()->revision));
-  const absl::Status ended = RunUntilSignal(releases, *state, clock);
+  RunUntilSignal(releases, *state, *admin_endpoint, clock);
   admin_endpoint->Shutdown(kGrace);
   control_endpoint->Shutdown(kGrace);
-  return ended;
+  return absl::OkStatus();
 }
 
 }  // namespace

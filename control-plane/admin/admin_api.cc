@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,6 +21,8 @@ namespace {
 constexpr uint32_t kMaxListed = 1000;
 constexpr uint32_t kDefaultListed = 20;
 constexpr std::chrono::milliseconds kMaxWait = std::chrono::minutes(10);
+constexpr std::chrono::milliseconds kDefaultAnswer = std::chrono::seconds(5);
+constexpr std::chrono::milliseconds kMaxAnswer = std::chrono::minutes(1);
 // How soon a wait notices that its caller went away, or that the program ends.
 constexpr std::chrono::milliseconds kWaitSlice{100};
 
@@ -172,10 +175,48 @@ absl::Status AdminApi::ListProxies(const admin::v1::ListProxiesRequest& request,
   const std::string environment = EnvironmentOf(request.environment());
   ASSIGN_OR_RETURN(const ReleaseInfo head, releases_.Head(environment));
   response->set_head_release(head.number);
+  if (!request.node().empty()) {
+    ASSIGN_OR_RETURN(const SidecarStatus status, FindSidecar(environment, request.node()));
+    ToWire(status, response->add_proxies());
+    return absl::OkStatus();
+  }
   for (const SidecarStatus& status : fleet_.List(environment)) {
     ToWire(status, response->add_proxies());
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<SidecarStatus> AdminApi::FindSidecar(const std::string& environment,
+                                                    const std::string& node) const {
+  std::optional<SidecarStatus> found = fleet_.Find(environment, node);
+  if (found.has_value()) return *std::move(found);
+  std::vector<std::string> known;
+  for (const SidecarStatus& status : fleet_.List(environment)) known.push_back(status.node.id);
+  return absl::NotFoundError(absl::StrCat("no sidecar \"", node, "\" of environment '", environment,
+                                          "' has connected lately. ",
+                                          known.empty() ? "None has." : DidYouMean(node, known)));
+}
+
+absl::Status AdminApi::Explain(const admin::v1::ExplainRequest& request,
+                               const std::function<bool()>& cancelled,
+                               admin::v1::ExplainResponse* response) {
+  const std::string environment = EnvironmentOf(request.environment());
+  ASSIGN_OR_RETURN(const SidecarStatus sidecar, FindSidecar(environment, request.node()));
+  if (!sidecar.connected) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "sidecar ", request.node(), " is disconnected; only a connected one can be asked"));
+  }
+  const std::chrono::milliseconds timeout =
+      request.timeout_ms() == 0 ? kDefaultAnswer
+                                : std::min<std::chrono::milliseconds>(
+                                      std::chrono::milliseconds(request.timeout_ms()), kMaxAnswer);
+  ASSIGN_OR_RETURN(
+      *response->mutable_explanation(),
+      questions_.Explain(environment, request.node(), request.question(), timeout, cancelled));
+  response->set_node(request.node());
+  const std::string& error = response->explanation().error();
+  if (error.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("sidecar ", request.node(), ": ", error));
 }
 
 absl::Status AdminApi::WaitRelease(const admin::v1::WaitReleaseRequest& request,
@@ -205,6 +246,7 @@ absl::Status AdminApi::GetVersion(admin::v1::GetVersionResponse* response) {
   response->set_schema(kSchema);
   response->set_revision(static_cast<uint64_t>(revision));
   response->set_incarnation(store_.incarnation());
+  response->set_trouble(std::string(state_.Health().message()));
   return absl::OkStatus();
 }
 

@@ -8,11 +8,14 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/base/clock.h"
 #include "control-plane/push/fleet.h"
+#include "control-plane/push/questions.h"
 #include "control-plane/release/credential_store.h"
 #include "control-plane/release/releases.h"
+#include "control-plane/release/state.h"
 #include "control-plane/store/rev_store.h"
 #include "tollgate/admin/v1/admin.pb.h"
 
@@ -28,8 +31,14 @@ struct Caller {
 class AdminApi {
  public:
   // Borrows all.
-  AdminApi(RevStore& store, Releases& releases, CredentialStore& credentials, Fleet& fleet)
-      : store_(store), releases_(releases), credentials_(credentials), fleet_(fleet) {}
+  AdminApi(RevStore& store, Releases& releases, CredentialStore& credentials, Fleet& fleet,
+           Questions& questions, const StateView& state)
+      : store_(store),
+        releases_(releases),
+        credentials_(credentials),
+        fleet_(fleet),
+        questions_(questions),
+        state_(state) {}
 
   absl::Status Apply(const Caller& caller, const admin::v1::ApplyRequest& request,
                      admin::v1::ApplyResponse* response);
@@ -47,6 +56,10 @@ class AdminApi {
   absl::Status WaitRelease(const admin::v1::WaitReleaseRequest& request,
                            const std::function<bool()>& cancelled,
                            admin::v1::ListProxiesResponse* response);
+  // Asks the sidecar; ends early once `cancelled`.
+  absl::Status Explain(const admin::v1::ExplainRequest& request,
+                       const std::function<bool()>& cancelled,
+                       admin::v1::ExplainResponse* response);
   absl::Status IssueKey(const Caller& caller, const admin::v1::IssueKeyRequest& request,
                         admin::v1::IssueKeyResponse* response);
   absl::Status RotateKey(const Caller& caller, const admin::v1::IssueKeyRequest& request,
@@ -61,6 +74,8 @@ class AdminApi {
  private:
   absl::StatusOr<PublishResult> PublishSources(const admin::v1::ApplyRequest& request,
                                                const std::string& author, bool dry_run);
+  absl::StatusOr<SidecarStatus> FindSidecar(const std::string& environment,
+                                            const std::string& node) const;
   absl::Status CheckKeyName(const std::string& environment, const std::string& consumer,
                             const std::string& name);
 
@@ -68,6 +83,8 @@ class AdminApi {
   Releases& releases_;
   CredentialStore& credentials_;
   Fleet& fleet_;
+  Questions& questions_;
+  const StateView& state_;
 };
 
 }  // namespace tollgate::control

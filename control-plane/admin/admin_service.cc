@@ -11,11 +11,13 @@ namespace {
 constexpr size_t kMaxUserBytes = 64;
 
 // The codes of both are the same numbers (google.rpc.Code). The one place where errors become
-// gRPC's.
+// gRPC's. Unavailable is how a client says that nobody answers: ours is the store's.
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  return grpc::Status(static_cast<grpc::StatusCode>(status.raw_code()),
-                      std::string(status.message()));
+  const bool store = absl::IsUnavailable(status);
+  return grpc::Status(
+      store ? grpc::StatusCode::INTERNAL : static_cast<grpc::StatusCode>(status.raw_code()),
+      std::string(status.message()));
 }
 
 Caller CallerOf(const grpc::ServerContext& context) {
@@ -67,6 +69,11 @@ class AdminService::Service final : public admin::v1::AdminService::Service {
                            admin::v1::ListProxiesResponse* response) override {
     const auto cancelled = [context] { return context->IsCancelled(); };
     return ToGrpc(api_->WaitRelease(*request, cancelled, response));
+  }
+  grpc::Status Explain(grpc::ServerContext* context, const admin::v1::ExplainRequest* request,
+                       admin::v1::ExplainResponse* response) override {
+    const auto cancelled = [context] { return context->IsCancelled(); };
+    return ToGrpc(api_->Explain(*request, cancelled, response));
   }
   grpc::Status IssueKey(grpc::ServerContext* context, const admin::v1::IssueKeyRequest* request,
                         admin::v1::IssueKeyResponse* response) override {

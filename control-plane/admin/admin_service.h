@@ -16,6 +16,8 @@ inline constexpr char kUserMetadata[] = "tollgate-user";
 
 class AdminService {
  public:
+  static constexpr char kName[] = "tollgate.admin.v1.AdminService";  // for health checks
+
   explicit AdminService(AdminApi* api);  // outlives the server
   ~AdminService();                       // after the grpc::Server has shut down
   AdminService(const AdminService&) = delete;

@@ -77,6 +77,9 @@ class GrpcEndpoint final : public Endpoint {
  public:
   explicit GrpcEndpoint(std::unique_ptr<grpc::Server> server) : server_(std::move(server)) {}
   ~GrpcEndpoint() override { Shutdown(std::chrono::milliseconds::zero()); }
+  void SetServing(bool serving) override {
+    server_->GetHealthCheckService()->SetServingStatus(serving);
+  }
   void Shutdown(std::chrono::milliseconds grace) override {
     server_->Shutdown(std::chrono::system_clock::now() + grace);
     server_->Wait();
@@ -108,6 +111,10 @@ absl::StatusOr<std::unique_ptr<Endpoint>> Endpoint::Open(const EndpointOptions& 
   }
   if (address.kind() == Address::Kind::kUnix && chmod(address.host().c_str(), kSocketMode) != 0) {
     return ErrnoStatus(errno, absl::StrCat(address.ToString(), ": setting its mode"));
+  }
+  // It knows only the names that it has been told once.
+  for (const std::string& name : options.health_names) {
+    server->GetHealthCheckService()->SetServingStatus(name, true);
   }
   return std::make_unique<GrpcEndpoint>(std::move(server));
 }

@@ -54,8 +54,11 @@ void ToWire(const SidecarStatus& status, admin::v1::Proxy* wire) {
     out->set_message(error.message);
   }
   wire->set_last_seen(UnixMillis(status.last_seen));
-  wire->set_adopted(status.adopted);
   wire->set_refused_release(status.refused.release);
+  wire->set_address(status.node.address);
+  wire->set_schema(status.node.schema);
+  *wire->mutable_usage() = status.usage;
+  for (const std::string& key : status.unknown_keys) wire->add_unknown_keys(key);
 }
 
 void ToWire(const KeyRecord& key, admin::v1::Key* wire) {

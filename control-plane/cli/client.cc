@@ -70,6 +70,11 @@ class GrpcClient final : public Client {
     return Call<admin::v1::ListProxiesResponse>(&Stub::WaitRelease, request,
                                                 std::chrono::milliseconds(request.timeout_ms()));
   }
+  absl::StatusOr<admin::v1::ExplainResponse> Explain(
+      const admin::v1::ExplainRequest& request) override {
+    return Call<admin::v1::ExplainResponse>(&Stub::Explain, request,
+                                            std::chrono::milliseconds(request.timeout_ms()));
+  }
   absl::StatusOr<admin::v1::IssueKeyResponse> IssueKey(
       const admin::v1::IssueKeyRequest& request) override {
     return Call<admin::v1::IssueKeyResponse>(&Stub::IssueKey, request);

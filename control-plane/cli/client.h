@@ -34,6 +34,9 @@ class Client {
   // Takes the request's timeout longer than others.
   virtual absl::StatusOr<admin::v1::ListProxiesResponse> WaitRelease(
       const admin::v1::WaitReleaseRequest& request) = 0;
+  // Takes the request's timeout longer than others.
+  virtual absl::StatusOr<admin::v1::ExplainResponse> Explain(
+      const admin::v1::ExplainRequest& request) = 0;
   virtual absl::StatusOr<admin::v1::IssueKeyResponse> IssueKey(
       const admin::v1::IssueKeyRequest& request) = 0;
   virtual absl::StatusOr<admin::v1::IssueKeyResponse> RotateKey(

@@ -30,7 +30,17 @@ ExitCode RunReleases(Session& session, uint32_t limit);
 // to 0: the one before the head.
 ExitCode RunRollback(Session& session, uint64_t to, std::optional<Duration> wait);
 
-ExitCode RunProxies(Session& session);
+// node "": all of them, a line each; else this one in detail.
+ExitCode RunProxies(Session& session, const std::string& node);
+struct ExplainFlags {
+  std::string node;
+  std::string method;
+  std::string url;  // http://HOST/PATH, or /PATH with `host`
+  std::string host;
+  std::string listener;
+  std::vector<std::string> headers;  // "Name: value"
+};
+ExitCode RunExplain(Session& session, const ExplainFlags& flags);
 // Waits until every connected sidecar has answered, and prints what each said (beside a table on
 // standard output, else on standard error).
 ExitCode WaitAndReport(Session& session, uint64_t release, Duration wait);

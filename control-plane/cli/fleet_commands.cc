@@ -1,5 +1,6 @@
 // proxies, version, and the wait after a publish.
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/base/status.h"
 #include "common/base/version.h"
 #include "control-plane/cli/commands.h"
@@ -12,9 +13,14 @@ bool IsStranger(const admin::v1::Proxy& proxy) {
   return proxy.errors_size() == 1 && proxy.errors(0).code() == "NOT_FOUND";
 }
 
+// "type.googleapis.com/tollgate.config.v1.RouteTable" is a RouteTable.
+std::string TypeOf(const agent::v1::ResourceError& error) {
+  const size_t dot = error.type_url().rfind('.');
+  return dot == std::string::npos ? "" : error.type_url().substr(dot + 1);
+}
+
 std::string ErrorText(const agent::v1::ResourceError& error) {
-  const size_t slash = error.type_url().rfind('.');
-  std::string out = slash == std::string::npos ? "" : error.type_url().substr(slash + 1);
+  std::string out = TypeOf(error);
   for (const std::string& part : {error.name(), error.field_path()}) {
     if (!part.empty()) absl::StrAppend(&out, out.empty() ? "" : " ", part);
   }
@@ -40,17 +46,66 @@ Outcome OutcomeOf(const admin::v1::Proxy& proxy, uint64_t release) {
   return proxy.errors().empty() ? Outcome::kPending : Outcome::kRefused;
 }
 
+std::string ReleaseText(uint64_t release, uint64_t revision) {
+  return revision == 0 ? "" : absl::StrCat("release ", release, ", revision ", revision);
+}
+
+std::string Counted(uint64_t count, absl::string_view one, absl::string_view many) {
+  return absl::StrCat(count, " ", count == 1 ? one : many);
+}
+
+Duration SinceSeen(const Session& session, const admin::v1::Proxy& proxy) {
+  return session.now() - WallTime(std::chrono::milliseconds(proxy.last_seen()));
+}
+
+void PrintDetail(const Session& session, const admin::v1::Proxy& proxy) {
+  const agent::v1::Usage& usage = proxy.usage();
+  Table table({"NODE", proxy.node()});
+  table.Add({"SERVICE", proxy.service()});
+  table.Add({"ADDRESS", proxy.address()});
+  table.Add({"VERSION", absl::StrCat(proxy.version().empty() ? "?" : proxy.version(), ", schema ",
+                                     proxy.schema())});
+  table.Add({"STATE", proxy.state()});
+  table.Add({"SERVES", ReleaseText(proxy.serving_release(), proxy.serving_revision())});
+  table.Add({"OFFERED", ReleaseText(proxy.offered_release(), proxy.offered_revision())});
+  if (proxy.refused_release() != 0) {
+    table.Add({"REFUSED", absl::StrCat("release ", proxy.refused_release())});
+  }
+  table.Add({"SEEN", absl::StrCat(Age(SinceSeen(session, proxy)), " ago")});
+  table.Add(
+      {"USAGE",
+       absl::StrCat(Counted(usage.requests(), "request", "requests"), ", ", usage.failed(),
+                    " failed (5xx), ", Counted(usage.connections(), "connection", "connections"),
+                    " open, ", Counted(usage.adopted(), "policy", "policies"), " adopted")});
+  table.Add({"LOG", absl::StrCat(Counted(usage.log_dropped(), "line", "lines"), " dropped")});
+  table.Add({"UNKNOWN KEYS", absl::StrJoin(proxy.unknown_keys(), " ")});
+  session.Print(table.ToString());
+  if (proxy.errors().empty()) return;
+  Table errors({"RESOURCE", "FIELD", "CODE", "MESSAGE"});
+  for (const agent::v1::ResourceError& error : proxy.errors()) {
+    const std::string type = TypeOf(error);
+    errors.Add({absl::StrCat(type, type.empty() || error.name().empty() ? "" : " ", error.name()),
+                error.field_path(), error.code(), error.message()});
+  }
+  session.Print(absl::StrCat("\n", errors.ToString()));
+}
+
 }  // namespace
 
-ExitCode RunProxies(Session& session) {
+ExitCode RunProxies(Session& session, const std::string& node) {
   admin::v1::ListProxiesRequest request;
   request.set_environment(session.environment());
+  request.set_node(node);
   const absl::StatusOr<Client*> client = session.Connect();
   if (!client.ok()) return session.Fail(client.status());
   const absl::StatusOr<admin::v1::ListProxiesResponse> response = (*client)->ListProxies(request);
   if (!response.ok()) return session.Fail(response.status());
   if (!session.table()) {
     session.PrintMessage(*response);
+    return ExitCode::kOk;
+  }
+  if (!node.empty() && !response->proxies().empty()) {
+    PrintDetail(session, response->proxies(0));
     return ExitCode::kOk;
   }
   if (response->proxies().empty()) {
@@ -62,10 +117,9 @@ ExitCode RunProxies(Session& session) {
   std::string errors;
   const auto number = [](uint64_t value) { return value == 0 ? "" : absl::StrCat(value); };
   for (const admin::v1::Proxy& proxy : response->proxies()) {
-    const Duration age = session.now() - WallTime(std::chrono::milliseconds(proxy.last_seen()));
     table.Add({proxy.node(), proxy.service(), proxy.state(), number(proxy.serving_release()),
-               number(proxy.offered_release()), absl::StrCat(proxy.adopted()), proxy.version(),
-               Age(age)});
+               number(proxy.offered_release()), absl::StrCat(proxy.usage().adopted()),
+               proxy.version(), Age(SinceSeen(session, proxy))});
     if (proxy.errors().empty()) continue;
     absl::StrAppend(&errors, "\n", proxy.node(),
                     proxy.refused_release() == 0
@@ -130,12 +184,17 @@ ExitCode RunVersion(Session& session) {
   if (!response.ok()) return session.Fail(response.status());
   if (!session.table()) {
     session.PrintMessage(*response);
-    return ExitCode::kOk;
+  } else {
+    session.Print(absl::StrCat("tollgate-control ", response->version(), ", schema ",
+                               response->schema(), ", revision ", response->revision(), ", store ",
+                               response->incarnation(), "\n"));
   }
-  session.Print(absl::StrCat("tollgate-control ", response->version(), ", schema ",
-                             response->schema(), ", revision ", response->revision(), ", store ",
-                             response->incarnation(), "\n"));
-  return ExitCode::kOk;
+  if (response->trouble().empty()) return ExitCode::kOk;
+  session.Note(
+      absl::StrCat("tollgatectl: the control plane cannot follow its store; sidecars keep "
+                   "what they have: ",
+                   response->trouble(), "\n"));
+  return ExitCode::kFailed;
 }
 
 }  // namespace tollgate::control

@@ -180,7 +180,25 @@ class CommandLine {
   }
 
   void AddFleetCommands() {
-    AddCommand(&app_, "proxies", "Show which sidecar serves which release", RunProxies);
+    CLI::App* proxies = AddCommand(&app_, "proxies", "Show which sidecar serves which release",
+                                   [this](Session& s) { return RunProxies(s, name_); });
+    proxies->add_option("NODE", name_, "One sidecar, in detail; default: all, a line each");
+    CLI::App* explain =
+        AddCommand(&app_, "explain",
+                   "Ask a sidecar what it would do with a request; nothing is sent on or counted",
+                   [this](Session& s) { return RunExplain(s, explain_); });
+    explain->add_option("NODE", explain_.node, "A connected sidecar: see tollgatectl proxies")
+        ->required();
+    explain->add_option("METHOD", explain_.method, "GET, POST ...")->required();
+    explain
+        ->add_option("URL", explain_.url,
+                     "http://HOST/PATH, or /PATH with --host; the query does not matter")
+        ->required();
+    explain->add_option("--host", explain_.host, "The Host field, when URL is a path");
+    explain->add_option("-H,--header", explain_.headers, "NAME: VALUE; may be repeated")
+        ->take_all()
+        ->allow_extra_args(false);  // what follows the value is NODE, METHOD or URL
+    explain->add_option("--listener", explain_.listener, "Default: each listener of the sidecar");
     AddCommand(&app_, "version", "Show the versions of this program and the control plane",
                RunVersion);
   }
@@ -261,6 +279,7 @@ class CommandLine {
   Action action_;
   GlobalFlags globals_;
   ApplyFlags apply_;
+  ExplainFlags explain_;
   TokenFlags token_;
   KeygenFlags keygen_;
   bool offline_ = false;

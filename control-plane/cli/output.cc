@@ -96,6 +96,8 @@ std::string ToJson(const Message& message) {
       value = items.empty()
                   ? "[]"
                   : absl::StrCat("[\n  ", Indented(absl::StrJoin(items, ",\n"), 2), "\n]");
+    } else if (field->has_presence() && !message.GetReflection()->HasField(message, field)) {
+      value = "null";
     } else {
       value = ElementToJson(message, field, -1);
     }
@@ -117,6 +119,10 @@ std::string ToYaml(const Message& message) {
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor* field = message.GetDescriptor()->field(i);
     const bool nested = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+    if (field->has_presence() && !reflection->HasField(message, field)) {
+      lines.push_back(absl::StrCat(field->name(), ": null"));
+      continue;
+    }
     if (!field->is_repeated()) {
       lines.push_back(
           nested ? absl::StrCat(field->name(), ":\n  ",

@@ -29,8 +29,9 @@ std::string Age(Duration age);
 // "3s", "90d", "10m", "1h30m"; also a sign.
 bool ParseCliDuration(const std::string& text, Duration* out);
 
-// A message with all its fields, those that are not set too: numbers are numbers, and keys are the
-// names in the proto. Documents of the model are written as operators write them.
+// A message with all its fields, those that are not set too (a message that is not set is null):
+// numbers are numbers, and keys are the names in the proto. Documents of the model are written as
+// operators write them.
 std::string MessageToJson(const google::protobuf::Message& message);
 std::string MessageToYaml(const google::protobuf::Message& message);
 

@@ -22,6 +22,20 @@ SyncState StateOf(const SidecarStatus& status) {
   return SyncState::kPending;
 }
 
+// Sidecars report it, operators read it.
+bool IsWord(absl::string_view text, size_t most) {
+  return !text.empty() && text.size() <= most &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
+// Cuts a long text, between characters of UTF-8.
+void Cut(size_t most, std::string* text) {
+  if (text->size() <= most) return;
+  while (most > 0 && (static_cast<uint8_t>((*text)[most]) & 0xc0) == 0x80) --most;
+  text->resize(most);
+  text->append("...");
+}
+
 }  // namespace
 
 absl::string_view ToString(SyncState state) {
@@ -55,6 +69,42 @@ std::vector<SidecarStatus> Fleet::List(absl::string_view environment) const {
   std::vector<SidecarStatus> out = List();
   std::erase_if(out, [&](const auto& status) { return status.node.environment != environment; });
   return out;
+}
+
+std::optional<SidecarStatus> Fleet::Find(absl::string_view environment,
+                                         absl::string_view node) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = entries_.find(Key(std::string(environment), std::string(node)));
+  if (it == entries_.end()) return std::nullopt;
+  SidecarStatus status = it->second.status;
+  status.state = StateOf(status);
+  return status;
+}
+
+std::vector<ResourceError> Fleet::Bounded(std::vector<ResourceError> errors) {
+  if (errors.size() > kMaxErrors) errors.resize(kMaxErrors);
+  for (ResourceError& error : errors) {
+    for (std::string* text :
+         {&error.type_url, &error.name, &error.code, &error.field_path, &error.message}) {
+      Cut(kMaxTextBytes, text);
+    }
+  }
+  return errors;
+}
+
+void Fleet::Forget(WallTime now) {
+  std::erase_if(entries_, [&](const auto& item) {
+    return !item.second.status.connected && now - item.second.status.last_seen > keep_;
+  });
+  if (entries_.size() <= kMaxAway) return;
+  std::vector<std::pair<WallTime, Key>> away;
+  for (const auto& [key, entry] : entries_) {
+    if (!entry.status.connected) away.emplace_back(entry.status.last_seen, key);
+  }
+  if (away.size() <= kMaxAway) return;
+  const auto first_kept = away.end() - kMaxAway;
+  std::nth_element(away.begin(), first_kept, away.end());
+  for (auto it = away.begin(); it != first_kept; ++it) entries_.erase(it->second);
 }
 
 bool Fleet::Settled(absl::string_view environment, uint64_t release) const {
@@ -118,9 +168,7 @@ bool Fleet::WaitFor(absl::string_view environment, uint64_t release,
 uint64_t Fleet::Connected(const NodeInfo& node) {
   const std::lock_guard lock(mutex_);
   const WallTime now = clock_->Wall();
-  std::erase_if(entries_, [&](const auto& item) {
-    return !item.second.status.connected && now - item.second.status.last_seen > keep_;
-  });
+  Forget(now);
   Entry& entry = entries_[Key(node.environment, node.id)];
   entry.session = next_id_++;
   entry.unservable = false;
@@ -171,24 +219,23 @@ void Fleet::Refused(const NodeInfo& node, uint64_t session, const CutIdentity& c
                     std::vector<ResourceError> errors) {
   Update(node, session, [&](Entry& entry) {
     entry.status.refused = cut;
-    entry.status.errors = std::move(errors);
+    entry.status.errors = Bounded(std::move(errors));
   });
 }
 
 void Fleet::Unservable(const NodeInfo& node, uint64_t session, ResourceError error) {
   Update(node, session, [&](Entry& entry) {
     entry.unservable = true;
-    entry.status.errors = {std::move(error)};
+    entry.status.errors = Bounded({std::move(error)});
   });
 }
 
 void Fleet::RevocationRefused(const NodeInfo& node, uint64_t session,
                               std::vector<ResourceError> errors) {
   Update(node, session, [&](Entry& entry) {
-    for (ResourceError& error : errors) {
-      if (entry.status.errors.size() == kMaxErrors) break;
-      entry.status.errors.push_back(std::move(error));
-    }
+    std::vector<ResourceError>& all = entry.status.errors;
+    all.insert(all.end(), errors.begin(), errors.end());
+    all = Bounded(std::move(all));
   });
 }
 
@@ -201,7 +248,9 @@ void Fleet::Report(absl::string_view environment, absl::string_view id,
   status.last_seen = clock_->Wall();
   switch (report.kind_case()) {
     case agent::v1::Report::kHello:
-      status.node.version = report.hello().version();
+      if (IsWord(report.hello().version(), kMaxWordBytes)) {
+        status.node.version = report.hello().version();
+      }
       break;
     case agent::v1::Report::kApply:
       status.serving_release = report.apply().serving_release();
@@ -209,12 +258,12 @@ void Fleet::Report(absl::string_view environment, absl::string_view id,
       break;
     case agent::v1::Report::kUsage:
       status.usage = report.usage();
-      status.adopted = report.usage().adopted();
       break;
     case agent::v1::Report::kUnknownKeys:
       for (const std::string& key : report.unknown_keys().key_ids()) {
+        if (!IsWord(key, kMaxWordBytes)) continue;
         std::erase(status.unknown_keys, key);
-        status.unknown_keys.push_back(key.substr(0, 256));
+        status.unknown_keys.push_back(key);
       }
       if (status.unknown_keys.size() > kMaxUnknownKeys) {
         status.unknown_keys.erase(status.unknown_keys.begin(),

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,16 +36,17 @@ struct SidecarStatus {
   CutIdentity refused;  // the newest that was refused; zero once a newer one was acknowledged
   uint64_t serving_release = 0;  // by its agent, or what it acknowledged
   uint64_t serving_revision = 0;
-  std::vector<ResourceError> errors;  // of the refused cut, or why there is nothing to offer
+  // Of the refused cut, or why there is nothing to offer; bounded, long texts are cut.
+  std::vector<ResourceError> errors;
   WallTime last_seen{};
-  uint64_t adopted = 0;  // cuts since its start, by its agent
-  agent::v1::Usage usage;
+  agent::v1::Usage usage;                 // by its agent
   std::vector<std::string> unknown_keys;  // ids presented there and not known, newest last, bounded
 };
 
 class Fleet {
  public:
-  // A sidecar that has been away for `keep` is forgotten.
+  // Of those that are away so many are remembered, those seen last, and none longer than `keep`.
+  static constexpr size_t kMaxAway = 1000;
   explicit Fleet(const Clock* clock, Duration keep = std::chrono::hours(24));
   Fleet(const Fleet&) = delete;
   Fleet& operator=(const Fleet&) = delete;
@@ -52,6 +54,7 @@ class Fleet {
   // Readers.
   std::vector<SidecarStatus> List() const;  // by environment and node id
   std::vector<SidecarStatus> List(absl::string_view environment) const;
+  std::optional<SidecarStatus> Find(absl::string_view environment, absl::string_view node) const;
 
   // Calls `settled` once, as soon as every connected sidecar of the environment has acknowledged or
   // refused this release or a newer one (or cannot be offered anything); at once when that is so.
@@ -75,7 +78,6 @@ class Fleet {
   void RevocationRefused(const NodeInfo& node, uint64_t session, std::vector<ResourceError> errors);
 
   // Writers (agent). Unknown sidecars are ignored: the ADS stream introduces them.
-  void Hello(absl::string_view environment, const agent::v1::Hello& hello);
   void Report(absl::string_view environment, absl::string_view node,
               const agent::v1::Report& report);
 
@@ -88,6 +90,8 @@ class Fleet {
   };
   static constexpr size_t kMaxUnknownKeys = 32;
   static constexpr size_t kMaxErrors = 64;
+  static constexpr size_t kMaxTextBytes = 1024;  // of one text of an error
+  static constexpr size_t kMaxWordBytes = 64;    // of a key's id, of a version
   struct Waiter {
     std::string environment;
     uint64_t release;
@@ -96,6 +100,8 @@ class Fleet {
   // Runs `change` on the entry, if this is its newest session, then calls the waiters that it
   // settled.
   void Update(const NodeInfo& node, uint64_t session, const std::function<void(Entry&)>& change);
+  static std::vector<ResourceError> Bounded(std::vector<ResourceError> errors);
+  void Forget(WallTime now);
   bool Settled(absl::string_view environment, uint64_t release) const;
   std::vector<std::function<void()>> TakeSettled();
 

@@ -49,8 +49,8 @@ bool IsRelevant(absl::string_view kind) {
 
 class StoreView final : public StateView {
  public:
-  StoreView(RevStore& store, Releases& releases, Callback callback)
-      : store_(store), releases_(releases), callback_(std::move(callback)) {}
+  StoreView(RevStore& store, Releases& releases, Callback callback, Backoff backoff)
+      : store_(store), releases_(releases), callback_(std::move(callback)), backoff_(backoff) {}
 
   ~StoreView() override {
     watcher_mutex_.lock();
@@ -92,12 +92,27 @@ class StoreView final : public StateView {
         RETURN_IF_ERROR(Read(name, revision, &environments_[name]));
       }
     }
+    RETURN_IF_ERROR(CheckNothingIsGone());
     SetCurrent(MakeState({}));
     auto watcher = store_.Watch(std::string(kStoreRoot), revision + 1,
                                 [this](const auto& batch) { Enqueue(batch); });
     RETURN_IF_ERROR(watcher.status());
     const std::lock_guard<std::mutex> lock(watcher_mutex_);
     if (!closing_watch_) watcher_ = *std::move(watcher);
+    return absl::OkStatus();
+  }
+
+  // Heads are never deleted and never go back: what was read anew must not hold less.
+  absl::Status CheckNothingIsGone() const {
+    const std::shared_ptr<const State> before = Current();
+    if (before == nullptr) return absl::OkStatus();
+    for (const auto& [name, environment] : before->environments) {
+      const auto now = environments_.find(name);
+      const uint64_t release = now == environments_.end() ? 0 : now->second.release;
+      if (release >= environment->release) continue;
+      return absl::DataLossError(absl::StrCat("store: the head of environment '", name, "' was ",
+                                              environment->release, " and is ", release, " now"));
+    }
     return absl::OkStatus();
   }
 
@@ -164,26 +179,65 @@ class StoreView final : public StateView {
       const absl::StatusOr<WatchBatch> batch = std::move(queue_.front());
       queue_.pop_front();
       lock.unlock();
-      absl::Status status;
-      if (batch.ok()) {
-        status = Apply(*batch);
-      } else if (absl::IsOutOfRange(batch.status())) {
-        // Fell behind a compaction: whatever lies between is in the state as it is now.
-        for (int attempt = 0; attempt < 5; ++attempt) {
-          status = ReadAndWatch();
-          if (!absl::IsOutOfRange(status)) break;  // compacted again under our hands
-        }
-      } else {
-        status = batch.status();
-      }
-      if (!status.ok()) {
-        spdlog::error(absl::StrCat("state: following the store ended: ", status.message()));
-        lock.lock();
-        health_ = status;
-        return;
-      }
+      const absl::Status status = batch.ok() ? Apply(*batch) : batch.status();
+      if (!status.ok() && !Recover(status)) return;
       if (callback_) callback_(Current());
     }
+  }
+
+  // Reads anew and follows from there, until that succeeds. False: never again, because the view is
+  // being closed, or the store is damaged or has closed itself (DataLoss): trying again would not
+  // help then, and might take for granted what is missing.
+  bool Recover(absl::Status why) {
+    // Behind a compaction, all that lies between is in the state as it is now: no trouble.
+    bool trouble = false;
+    for (bool first = true;; first = false) {
+      EndWatch();
+      if (absl::IsDataLoss(why)) {
+        SetHealth(why);
+        spdlog::error(
+            absl::StrCat("state: the store is damaged or closed for good: what is pushed ",
+                         "stays at revision ", Current()->revision, ": ", why.message()));
+        return false;
+      }
+      if (!trouble && !(first && absl::IsOutOfRange(why))) {
+        trouble = true;
+        SetHealth(why);
+        spdlog::error(absl::StrCat("state: cannot follow the store, trying again; what is pushed ",
+                                   "stays at revision ", Current()->revision, ": ", why.message()));
+      }
+      if (!Pause(backoff_.Next())) return false;
+      why = ReadAndWatch();
+      if (why.ok()) break;
+    }
+    backoff_.Succeeded();
+    if (!trouble) return true;
+    SetHealth(absl::OkStatus());
+    spdlog::info(absl::StrCat("state: follows the store again, at revision ", Current()->revision));
+    return true;
+  }
+
+  // False: the view is being closed.
+  bool Pause(Duration length) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    return !wake_.wait_for(lock, length, [&] { return closing_; });
+  }
+
+  // Nothing of it is in the queue any more.
+  void EndWatch() {
+    std::unique_ptr<Watcher> watcher;
+    {
+      const std::lock_guard<std::mutex> lock(watcher_mutex_);
+      watcher = std::move(watcher_);
+    }
+    watcher.reset();
+    const std::lock_guard<std::mutex> lock(mutex_);
+    queue_.clear();
+  }
+
+  void SetHealth(const absl::Status& health) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    health_ = health;
   }
 
   absl::Status Apply(const WatchBatch& batch) {
@@ -235,6 +289,7 @@ class StoreView final : public StateView {
   RevStore& store_;
   Releases& releases_;
   const Callback callback_;
+  Backoff backoff_;                                  // the view's thread
   std::map<std::string, Environment> environments_;  // Start(), then the view's thread
 
   mutable std::mutex mutex_;
@@ -253,8 +308,8 @@ class StoreView final : public StateView {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<StateView>> StateView::Start(RevStore& store, Releases& releases,
-                                                            Callback callback) {
-  auto view = std::make_unique<StoreView>(store, releases, std::move(callback));
+                                                            Callback callback, Backoff backoff) {
+  auto view = std::make_unique<StoreView>(store, releases, std::move(callback), backoff);
   RETURN_IF_ERROR(view->Start());
   return view;
 }

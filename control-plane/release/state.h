@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/base/backoff.h"
 #include "control-plane/release/credential_store.h"
 #include "control-plane/release/document_set.h"
 #include "control-plane/release/releases.h"
@@ -40,15 +41,17 @@ class StateView {
   // not destroy the view.
   using Callback = std::function<void(const std::shared_ptr<const State>&)>;
 
-  // Reads the whole state, then follows the store. Borrows both.
+  // Reads the whole state, then follows the store. Borrows both. An error of the store later on
+  // ends nothing: Current() stays as it is, and `backoff` paces the attempts to read anew.
   static absl::StatusOr<std::unique_ptr<StateView>> Start(RevStore& store, Releases& releases,
-                                                          Callback callback);
+                                                          Callback callback, Backoff backoff);
   // No callback runs after it returns.
   virtual ~StateView() = default;
 
   // Never null.
   virtual std::shared_ptr<const State> Current() const = 0;
-  // Not OK once the store has failed for good: Current() no longer moves.
+  // Not OK while the store cannot be followed, and Current() does not move. DataLoss: it is damaged
+  // or closed for good, and only a restart will follow it again.
   virtual absl::Status Health() const = 0;
 };
 

@@ -5,6 +5,10 @@
 //
 // Thread-safe. Calls block on the disk or network; none may be made on an event loop. No call
 // holds a lock of the store while it runs a watch callback, so callbacks may call the store.
+//
+// Every call and watch may fail with DataLoss: the store is damaged, or has closed itself because
+// it does not know what the disk holds. It stays so until the program is started anew. Other errors
+// of the engine (Unavailable, ResourceExhausted, Internal) may pass.
 #pragma once
 
 #include <cstddef>

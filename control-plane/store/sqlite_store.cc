@@ -121,7 +121,8 @@ absl::Status SqliteStore::Write(absl::FunctionRef<absl::Status(Writing&)> body) 
 // the pages): stop, rather than acknowledge anything on top of it. A restart reads what is there.
 absl::Status SqliteStore::Fail(absl::Status status) {
   if (absl::IsUnavailable(status) || absl::IsDataLoss(status)) {
-    failed_ = Annotate(status, "the store has failed; restart the control plane");
+    failed_ = absl::DataLossError(
+        absl::StrCat("the store has failed; restart the control plane: ", status.message()));
     changed_.notify_all();
   }
   return status;

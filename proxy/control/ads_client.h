@@ -10,8 +10,8 @@
 #include <mutex>
 #include <string>
 
+#include "common/base/backoff.h"
 #include "common/base/clock.h"
-#include "proxy/control/backoff.h"
 #include "proxy/control/control_client.h"
 #include "proxy/control/executor.h"
 #include "proxy/control/last_known_good.h"

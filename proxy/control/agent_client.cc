@@ -45,6 +45,7 @@ void AgentClient::Connect() {
   hello.mutable_hello()->set_version(options_.node.version);
   hello.mutable_hello()->set_schema(kSchema);
   hello.mutable_hello()->set_environment(options_.node.environment);
+  hello.mutable_hello()->set_explains(options_.explainer != nullptr);
   stream_->Send(std::move(hello));
   if (last_apply_.has_value()) {
     agent::v1::Report report;
@@ -62,13 +63,28 @@ void AgentClient::OnClosed(uint64_t stream) {
 }
 
 void AgentClient::OnQuestion(uint64_t stream, const agent::v1::Question& question) {
-  if (stream != stream_number_ || stream_ == nullptr || !question.has_explain() ||
-      options_.explain == nullptr) {
+  if (stream != stream_number_ || stream_ == nullptr) return;
+  if (!question.has_explain() || options_.explainer == nullptr) {
+    // A newer control plane asks what we do not understand: whoever waits is told.
+    agent::v1::Explanation refusal;
+    refusal.set_error("this sidecar does not understand the question; upgrade it");
+    Answer(stream, question.id(), std::move(refusal));
     return;
   }
+  options_.explainer->Explain(
+      question.explain(),
+      [this, stream, id = question.id(), executor = executor_](agent::v1::Explanation explanation) {
+        executor->Post([this, stream, id, explanation = std::move(explanation)] {
+          Answer(stream, id, explanation);
+        });
+      });
+}
+
+void AgentClient::Answer(uint64_t stream, uint64_t question, agent::v1::Explanation explanation) {
+  if (stream != stream_number_ || stream_ == nullptr) return;
   agent::v1::Report report;
-  *report.mutable_explanation() = options_.explain(question.explain());
-  report.mutable_explanation()->set_id(question.id());
+  *report.mutable_explanation() = std::move(explanation);
+  report.mutable_explanation()->set_id(question);
   stream_->Send(std::move(report));
 }
 

@@ -10,10 +10,11 @@
 #include <set>
 #include <string>
 
+#include "common/base/backoff.h"
 #include "common/base/clock.h"
-#include "proxy/control/backoff.h"
 #include "proxy/control/control_client.h"
 #include "proxy/control/executor.h"
+#include "proxy/control/explainer.h"
 #include "proxy/control/transport.h"
 
 namespace tollgate::proxy {
@@ -24,8 +25,7 @@ class AgentClient {
     NodeOptions node;
     std::function<agent::v1::Usage()> usage;  // executor
     Duration usage_interval = std::chrono::seconds(5);
-    // Executor. May be null: no question is answered.
-    std::function<agent::v1::Explanation(const agent::v1::Explain&)> explain;
+    Explainer* explainer = nullptr;  // outlives the client; null: it cannot be asked
     uint64_t seed = 0;
   };
   // `transport` and `clock` outlive it.
@@ -47,6 +47,7 @@ class AgentClient {
   void Connect();
   void OnClosed(uint64_t stream);
   void OnQuestion(uint64_t stream, const agent::v1::Question& question);
+  void Answer(uint64_t stream, uint64_t question, agent::v1::Explanation explanation);
   void Tick(uint64_t stream);
 
   const Options options_;

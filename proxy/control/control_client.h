@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
+#include "proxy/control/explainer.h"
 #include "proxy/control/last_known_good.h"
 #include "proxy/control/policy_sink.h"
 #include "tollgate/agent/v1/agent.pb.h"
@@ -39,9 +40,8 @@ class ControlClient {
     // thread.
     std::function<agent::v1::Usage()> usage;
     Duration usage_interval = std::chrono::seconds(5);
-    // What would happen to this request; the id is filled in here. Control thread; must not block
-    // long. May be null.
-    std::function<agent::v1::Explanation(const agent::v1::Explain&)> explain;
+    // Answers the control plane's questions. Outlives the client; null: none is answered.
+    Explainer* explainer = nullptr;
   };
   struct Status {
     bool connected = false;
@@ -50,8 +50,8 @@ class ControlClient {
     uint64_t serving_release = 0;
     uint64_t adopted = 0;  // cuts since start
     uint64_t refused = 0;
-    std::vector<ResourceError> errors;  // of the newest cut, when it was refused
-    std::string last_error;             // why the stream ended last
+    std::vector<ResourceError> errors;        // of the newest cut, when it was refused
+    std::string last_error;                   // why the stream ended last
     std::shared_ptr<const ActiveSet> active;  // what is served, as it came
   };
 

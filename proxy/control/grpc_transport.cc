@@ -23,8 +23,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(absl::string_view add
                      "127.0.0.1:18000, or unix:/path"));
   }
   grpc::ChannelArguments arguments;
-  // protocol.md of xDS servers: notice a dead control plane within 40 s, also while nothing is
-  // said.
+  // Notice a dead control plane within 40 s, also while nothing is said.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);

@@ -1,5 +1,6 @@
 // Who is it: exactly one credential, of a kind that the Api accepts, and it holds.
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "proxy/auth/bearer.h"
 #include "proxy/filter/context.h"
 #include "proxy/filter/steps.h"
@@ -8,7 +9,8 @@
 namespace tollgate::proxy {
 namespace {
 
-// RFC 6750 2.3 allows a token in the query; here it is refused: it would end in logs.
+// RFC 6750 2.3 allows a token in the query; FAPI 2.0 Security Profile 5.3.4 does not: it ends in
+// logs.
 bool QueryHasToken(absl::string_view query) {
   constexpr absl::string_view kName = "access_token=";
   for (size_t at = 0; at <= query.size();) {
@@ -62,6 +64,22 @@ class AuthenticateStep final : public Filter {
     if (authorization.has_value() && !api.issuers.empty()) return Token(c, *authorization);
     if (key.has_value()) return Key(c, *key);
     return Refuse(c, "no_credential", "A credential is needed here.");
+  }
+
+  StepResult Explain(RequestContext& c, std::vector<std::string>& demands) const override {
+    if (c.route->policy->is_public) {
+      demands.push_back("nothing: the route is public");
+      return kContinue;
+    }
+    std::vector<std::string> accepted;
+    for (const AuthenticatorPolicy& one : c.api->policy->authenticate) {
+      accepted.push_back(one.kind == AuthenticatorPolicy::Kind::kApiKey
+                             ? absl::StrCat("an API key in ", one.header)
+                             : absl::StrCat("a token of ", one.issuer));
+    }
+    demands.push_back(accepted.empty() ? "a credential, but none is accepted here"
+                                       : absl::StrJoin(accepted, " or "));
+    return kContinue;
   }
 
  private:
@@ -139,6 +157,16 @@ class PermissionStep final : public Filter {
     return kContinue;
   }
 
+  StepResult Explain(RequestContext& c, std::vector<std::string>& demands) const override {
+    const RoutePolicy& route = *c.route->policy;
+    if (route.is_public) return kContinue;
+    if (route.require.empty()) return Forbidden(c, "no_permission_declared");
+    demands.push_back(absl::StrCat("requires [", absl::StrJoin(route.require, ", "), "]"));
+    demands.push_back(c.api->policy->consumers_optional ? "a Consumer is optional"
+                                                        : "of a Consumer");
+    return kContinue;
+  }
+
  private:
   static bool Has(const std::vector<std::string>& set, const std::string& wanted) {
     for (const std::string& have : set) {
@@ -179,6 +207,14 @@ class IdempotencyStep final : public Filter {
                         .detail = absl::StrCat("Send one ", policy.header, " header of 1 to ",
                                                kMaxKey, " characters.")};
     }
+    return kContinue;
+  }
+
+  StepResult Explain(RequestContext& c, std::vector<std::string>& demands) const override {
+    const IdempotencyPolicy& policy = c.route->policy->idempotency;
+    if (policy.header.empty()) return kContinue;
+    demands.push_back(absl::StrCat(policy.header, policy.required ? " is required" : " is optional",
+                                   policy.honoured_by_service ? ", the service honours it" : ""));
     return kContinue;
   }
 

@@ -1,6 +1,6 @@
 // One policy step. A step is const and shared by all workers; what it must remember about a request
-// is in the RequestContext or in its slot. It never blocks: it answers at once, asks for the body, or
-// starts an operation and is resumed. Steps are called on the stream's worker.
+// is in the RequestContext or in its slot. It never blocks: it answers at once, asks for the body,
+// or starts an operation and is resumed. Steps are called on the stream's worker.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/strings/string_view.h"
@@ -53,10 +54,10 @@ struct NeedBody {
 class StepResult {
  public:
   struct Continue {};
-  StepResult(Continue) : value_(Continue{}) {}                           // NOLINT(runtime/explicit)
-  StepResult(LocalReply reply)                                           // NOLINT(runtime/explicit)
+  StepResult(Continue) : value_(Continue{}) {}  // NOLINT(runtime/explicit)
+  StepResult(LocalReply reply)                  // NOLINT(runtime/explicit)
       : value_(std::make_unique<LocalReply>(std::move(reply))) {}
-  StepResult(NeedBody need) : value_(need) {}                            // NOLINT(runtime/explicit)
+  StepResult(NeedBody need) : value_(need) {}  // NOLINT(runtime/explicit)
   StepResult(Await await) : value_(std::make_unique<Await>(std::move(await))) {}  // NOLINT
 
   bool is_continue() const { return value_.index() == 0; }
@@ -94,6 +95,11 @@ class Filter {
   virtual StepResult OnRequestBody(RequestContext&, StepSlot&, absl::string_view) const {
     return kContinue;
   }
+  // What the step does with such a request, for people: appends what it demands ("requires
+  // [payments.write]") and continues, or refuses as OnRequestHead would, as far as head and policy
+  // decide it. Counts nothing and looks at no credential. Off the workers: the context has neither
+  // services nor peer.
+  virtual StepResult Explain(RequestContext&, std::vector<std::string>&) const { return kContinue; }
   // Adds to or takes from the response, also a local reply; in reverse order of the steps, and only
   // the steps that saw the request.
   virtual void OnResponseHead(RequestContext&, StepSlot&, ResponseHead&) const {}

@@ -1,5 +1,6 @@
-// Which fields only a proxy may set (rules.md section 7, "Header trust"), in heads and in trailers,
-// and how a request gets its id. Stateless; any thread.
+// Which fields only a proxy may set, in heads and in trailers (what a client may forge there has
+// opened services before: CVE-2023-27487, x-envoy-original-path), and how a request gets its id.
+// Stateless; any thread.
 #pragma once
 
 #include <string>

@@ -57,6 +57,24 @@ class IdentifyStep final : public Filter {
     c.head.headers.Remove(HeaderId::kExpect);  // answered by us, with 100 once it is permitted
     c.head.headers.Add(HeaderId::kVia, c.head.http_minor == 0 ? "1.0 tollgate" : "1.1 tollgate");
 
+    return TakePath(c);
+  }
+
+  StepResult Explain(RequestContext& c, std::vector<std::string>&) const override {
+    c.method = c.head.method_name;
+    return TakePath(c);
+  }
+
+  void OnResponseHead(RequestContext& c, StepSlot&, ResponseHead& head) const override {
+    head.headers.Set(HeaderId::kXRequestId, c.request_id);
+    head.headers.RemoveIf([](const HeaderMap::Field& field) {
+      return absl::StartsWith(field.name, "x-tollgate-") && field.name != "x-tollgate-outcome";
+    });
+  }
+
+ private:
+  // The one path that is matched, authorised and forwarded.
+  static StepResult TakePath(RequestContext& c) {
     if (c.head.method == Method::kTrace) {
       c.reason = "trace";
       // RFC 9110 15.5.6: with what is allowed, as far as it is known before the route is.
@@ -82,14 +100,6 @@ class IdentifyStep final : public Filter {
     return kContinue;
   }
 
-  void OnResponseHead(RequestContext& c, StepSlot&, ResponseHead& head) const override {
-    head.headers.Set(HeaderId::kXRequestId, c.request_id);
-    head.headers.RemoveIf([](const HeaderMap::Field& field) {
-      return absl::StartsWith(field.name, "x-tollgate-") && field.name != "x-tollgate-outcome";
-    });
-  }
-
- private:
   static void TakeRequestId(RequestContext& c) {
     HeaderMap& headers = c.head.headers;
     const auto given = headers.Get(HeaderId::kXRequestId);

@@ -1,6 +1,7 @@
 // Limits: of addresses and routes before the token, of consumers after permission.
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "proxy/filter/context.h"
 #include "proxy/filter/steps.h"
 #include "proxy/limit/address_key.h"
@@ -12,8 +13,8 @@ StepResult TooMany(RequestContext& c, const CompiledPlan& plan, const LimitDecis
   c.reason = decision.starved ? "limit_memory" : "limit_exceeded";
   LocalReply reply{.status = 429, .reason = c.reason};
   if (decision.retry_after == LimitDecision::kNeverFits) {
-    reply.detail = absl::StrCat("This request costs more than the plan ", plan.policy->name,
-                                " ever allows.");
+    reply.detail =
+        absl::StrCat("This request costs more than the plan ", plan.policy->name, " ever allows.");
     return reply;
   }
   const int64_t seconds = RetryAfterSeconds(decision.retry_after);
@@ -74,6 +75,32 @@ StepResult Check(RequestContext& c, const CompiledPlan& plan) {
   return kContinue;
 }
 
+std::string PerWhat(const PlanPolicy& plan) {
+  switch (plan.per) {
+    case LimitKey::kConsumer:
+      return "consumer";
+    case LimitKey::kKey:
+      return "key";
+    case LimitKey::kClaim:
+      return absl::StrCat("claim ", plan.claim);
+    case LimitKey::kAddress:
+      return "address";
+    case LimitKey::kRoute:
+      return "route";
+  }
+  return "";
+}
+
+// "plan gentle: 3 in 1s, 100 in 1m per consumer".
+std::string Describe(const PlanPolicy& plan) {
+  std::string text = absl::StrCat("plan ", plan.name, ":");
+  for (const WindowPolicy& window : plan.windows) {
+    absl::StrAppend(&text, &window == &plan.windows.front() ? " " : ", ", window.count, " in ",
+                    absl::FormatDuration(absl::FromChrono(window.period)));
+  }
+  return absl::StrCat(text, " per ", PerWhat(plan));
+}
+
 class EarlyLimitStep final : public Filter {
  public:
   const char* name() const override { return "early_limit"; }
@@ -95,6 +122,12 @@ class EarlyLimitStep final : public Filter {
       }
     }
   }
+  StepResult Explain(RequestContext& c, std::vector<std::string>& demands) const override {
+    for (const CompiledPlan* plan : {c.api->address_plan, c.route->plan}) {
+      if (plan != nullptr) demands.push_back(Describe(*plan->policy));
+    }
+    return kContinue;
+  }
 };
 
 class ConsumerLimitStep final : public Filter {
@@ -109,6 +142,15 @@ class ConsumerLimitStep final : public Filter {
       c.plan = c.api->default_plan;
     }
     return c.plan != nullptr ? Check(c, *c.plan) : StepResult(kContinue);
+  }
+  StepResult Explain(RequestContext& c, std::vector<std::string>& demands) const override {
+    if (c.route->policy->is_public) return kContinue;  // nobody is known whose plan it could be
+    demands.push_back("the Consumer's plan, if it has one");
+    if (c.api->policy->consumers_optional && c.api->default_plan != nullptr) {
+      demands.push_back(
+          absl::StrCat("without a Consumer ", Describe(*c.api->default_plan->policy)));
+    }
+    return kContinue;
   }
 };
 

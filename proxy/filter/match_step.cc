@@ -92,6 +92,12 @@ class MatchStep final : public Filter {
     return kContinue;
   }
 
+  // Nothing but the head and the policy decides here.
+  StepResult Explain(RequestContext& c, std::vector<std::string>&) const override {
+    StepSlot none;
+    return OnRequestHead(c, none);
+  }
+
   void OnResponseHead(RequestContext& c, StepSlot&, ResponseHead& head) const override {
     for (const HeaderValue& field : c.lifecycle.headers) head.headers.Add(field.name, field.value);
     if (c.route == nullptr) return;

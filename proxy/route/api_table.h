@@ -71,12 +71,13 @@ struct VersionMatch {
   bool found() const { return kind == Kind::kFound; }
 };
 
-// Path before header before default (rules.md section 4). Under version_from.path the segment after
-// the base path selects when it is one of the API's versions. A segment that reads like a version
-// ('v' and a digit) and is none is 404, so /v9/payments is never a route of the default version;
-// any other segment leaves the choice to header and default. A header that names no version is 400,
-// as is one that contradicts the path. `path` is canonical and matched entry.base_path; the result
-// points into it, into `*scratch` (when a segment is cut out behind a base path) or to a constant.
+// Path before header before default: the path is what logs, caches and people see. Under
+// version_from.path the segment after the base path selects when it is one of the API's versions. A
+// segment that reads like a version ('v' and a digit) and is none is 404, so /v9/payments is never
+// a route of the default version; any other segment leaves the choice to header and default. A
+// header that names no version is 400, as is one that contradicts the path. `path` is canonical and
+// matched entry.base_path; the result points into it, into `*scratch` (when a segment is cut out
+// behind a base path) or to a constant.
 VersionMatch SelectVersion(const ApiEntry& entry, absl::string_view path,
                            std::optional<absl::string_view> header, std::string* scratch);
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/log.h"
 #include "common/base/status.h"
+#include "proxy/server/explain.h"
 
 namespace tollgate::proxy {
 namespace {
@@ -266,6 +267,13 @@ void Server::Revoke(std::vector<std::string> key_ids, std::function<void()> done
         if (left->fetch_sub(1) == 1) done();
       });
     }
+  });
+}
+
+void Server::Explain(agent::v1::Explain question,
+                     std::function<void(agent::v1::Explanation)> done) {
+  Enqueue([this, question = std::move(question), done = std::move(done)] {
+    done(ExplainRequest(current_.get(), question, clock_.Wall()));
   });
 }
 

@@ -18,13 +18,14 @@
 
 #include "absl/status/statusor.h"
 #include "common/policy/policy.h"
+#include "proxy/control/explainer.h"
 #include "proxy/control/policy_sink.h"
 #include "proxy/net/listener.h"
 #include "proxy/server/worker.h"
 
 namespace tollgate::proxy {
 
-class Server final : public PolicySink {
+class Server final : public PolicySink, public Explainer {
  public:
   struct Options {
     uint32_t workers = 1;
@@ -41,12 +42,17 @@ class Server final : public PolicySink {
              std::function<void(std::vector<ResourceError>)> done) override;
   void Revoke(std::vector<std::string> key_ids, std::function<void()> done) override;
 
+  // Explainer, on the compiler thread. Any thread.
+  void Explain(agent::v1::Explain question,
+               std::function<void(agent::v1::Explanation)> done) override;
+
   // What is being served; null before the first policy. Any thread.
   std::shared_ptr<const Policy> policy() const;
   // Where a listener is bound, for tests and readiness; port 0 resolved.
   std::map<std::string, Address> bound() const;
   uint64_t adopted() const { return adopted_.load(); }
   LimitTable& limits() { return limits_; }
+  uint64_t log_dropped() const { return options_.log == nullptr ? 0 : options_.log->dropped(); }
 
   // Accepting ends and connections finish. Returns when all of them know and are counted. Not on a
   // worker's thread.

@@ -118,8 +118,10 @@ absl::StatusOr<std::unique_ptr<ControlClient>> StartControl(
     usage.set_failed(totals.failed);
     usage.set_connections(server.connections(Direction::kInbound) +
                           server.connections(Direction::kOutbound));
+    usage.set_log_dropped(server.log_dropped());
     return usage;
   };
+  options.explainer = &server;
   if (!bootstrap.state_dir().empty()) {
     LastKnownGood::Options lkg;
     lkg.directory = bootstrap.state_dir();

@@ -390,8 +390,8 @@ void Stream::DressResponse(ResponseHead& head) {
   }
 }
 
-// Something may have happened there. It is never run again from here, and the caller is told
-// (rules.md section 2, "unknown").
+// Something may have happened there (RFC 9110 9.2.2: what is not idempotent must not be retried by
+// a proxy). It is never run again from here, and the caller is told.
 bool Stream::OutcomeUnknown() const {
   return attempts_ > 0 && (sent_before_ || attempt_.bytes_sent()) &&
          !IsSafe(permit_->request().method);

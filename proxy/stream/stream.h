@@ -58,7 +58,7 @@ class Stream final : private ChainEvents, private AttemptEvents {
   bool expects_data() const { return (!request_complete_ || tunnel_) && !request_paused_; }
 
  private:
-  // Of a request's body, what is held to be sent (again): rules.md section 2.
+  // Of a request's body, what is held to be sent (again) when a retry is permitted.
   static constexpr size_t kReplayBytes = 64 << 10;
 
   // ChainEvents

@@ -57,4 +57,14 @@ http "$moved" GET /v1/payments/7 -H "Authorization: Bearer $bearer"
 check "at the new address" contains "$out" "x-route-stamp: 3"
 check "the old address is closed" eval '! (exec 3<>/dev/tcp/127.0.0.1/$inbound) 2>/dev/null'
 check "proxies shows it in order again" contains "$(tollgatectl proxies)" SYNCED
+
+told=$(tollgatectl explain payments-1 GET http://pay.it.example/v1/payments/7)
+check "explain names the upstream" contains "$told" UPSTREAM
+check "the permission that the route demands" contains "$told" payments.read
+check "and the release" contains "$told" "release 3"
+check "of an unknown path it says 404" contains \
+  "$(tollgatectl explain payments-1 GET http://pay.it.example/nowhere)" "refuses: 404"
+detail=$(tollgatectl proxies payments-1)
+check "proxies NODE shows usage" contains "$detail" "requests"
+check "for programs too" test "$(tollgatectl proxies payments-1 -o json | jq '.proxies[0].usage.requests')" != null
 finish

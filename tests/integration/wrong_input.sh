@@ -97,6 +97,15 @@ ends 4 "release" -- tollgatectl apply -f "$run/plan.yaml" --base 0
 ends 1 "99" -- tollgatectl rollback 99
 ends 1 "nobody" -- tollgatectl key issue nobody till
 ends 2 "--id" -- tollgatectl key revoke
+ends 2 "--no-such-flag" -- tollgatectl proxies --no-such-flag
+ends 1 "absent-1" "default" -- tollgatectl proxies absent-1
+ends 2 "NODE" -- tollgatectl explain
+ends 1 "absent-1" -- tollgatectl explain absent-1 GET http://x/
+ends 2 "ftp://x/" "http://HOST/PATH" -- tollgatectl explain absent-1 GET ftp://x/
+ends 2 "/payments" "--host" -- tollgatectl explain absent-1 GET /payments
+ends 2 "nonsense" "NAME: VALUE" -- tollgatectl explain absent-1 GET http://x/ -H nonsense
+ends 2 "--host" -- tollgatectl explain absent-1 GET http://x/ -H "Host: y"
+ends 5 "$run/nobody.sock" -- tollgatectl -s "unix:$run/nobody.sock" explain n-1 GET http://x/
 ends 2 "ttl" "soon" -- tollgatectl token --key-file "$run/x" --ttl soon
 ends 1 "$run/x" -- tollgatectl token --key-file "$run/x"
 finish

@@ -23,6 +23,7 @@ using control::AdsServer;
 using control::AgentServer;
 using control::Fleet;
 using control::Hub;
+using control::Questions;
 using control::SidecarStatus;
 using control::SyncState;
 using fakes::SampleBundle;
@@ -31,7 +32,7 @@ using fakes::SampleBundle;
 class ControlPlane {
  public:
   ControlPlane(const std::string& address, BundleSource* source, const Clock* clock)
-      : fleet(clock), hub_(source, &fleet), ads_(&hub_, &fleet), agent_(&fleet) {
+      : fleet(clock), hub_(source, &fleet), ads_(&hub_, &fleet), agent_(&fleet, &questions) {
     grpc::ServerBuilder builder;
     control::ConfigureStreams(&builder);
     builder.AddListeningPort(*control::ListeningUri(address), grpc::InsecureServerCredentials());
@@ -50,12 +51,24 @@ class ControlPlane {
   }
 
   Fleet fleet;
+  Questions questions;
 
  private:
   Hub hub_;
   AdsServer ads_;
   AgentServer agent_;
   std::unique_ptr<grpc::Server> server_;
+};
+
+// Answers at once, with the path that it was asked about.
+class EchoExplainer final : public proxy::Explainer {
+ public:
+  void Explain(agent::v1::Explain question,
+               std::function<void(agent::v1::Explanation)> done) override {
+    agent::v1::Explanation answer;
+    answer.add_verdicts()->set_path(question.path());
+    done(std::move(answer));
+  }
 };
 
 class ControlLoopTest : public ::testing::Test {
@@ -89,6 +102,7 @@ class ControlLoopTest : public ::testing::Test {
       usage.set_requests(42);
       return usage;
     };
+    options.explainer = &explainer_;
     auto client = proxy::ControlClient::Create(std::move(options), &sink_, &clock_);
     ASSERT_TRUE(client.ok()) << client.status();
     client_ = *std::move(client);
@@ -108,6 +122,7 @@ class ControlLoopTest : public ::testing::Test {
   SystemClock clock_;
   BundleSource source_;
   fakes::FakePolicySink sink_;
+  EchoExplainer explainer_;
   std::string directory_;
   std::string address_;
   std::unique_ptr<ControlPlane> plane_;
@@ -124,10 +139,30 @@ TEST_F(ControlLoopTest, APublishedPolicyIsAdoptedAndTheFleetKnows) {
   EXPECT_EQ(status.serving_release, 1u);
   EXPECT_EQ(status.node.service, "payments");
   // The agent stream: usage, and the counter of adopted cuts.
-  EXPECT_TRUE(Eventually([&] { return plane_->Sidecar().adopted == 1; }));
+  EXPECT_TRUE(Eventually([&] { return plane_->Sidecar().usage.adopted() == 1; }));
   EXPECT_EQ(plane_->Sidecar().usage.requests(), 42u);
   client_->ReportUnknownKey("tg_unknown");
   EXPECT_TRUE(Eventually([&] { return plane_->Sidecar().unknown_keys.size() == 1; }));
+}
+
+TEST_F(ControlLoopTest, ASidecarAnswersWhatItIsAsked) {
+  source_.Publish(SampleBundle(1));
+  StartSidecar();
+  const auto ask = [&](const std::string& path) {
+    agent::v1::Explain question;
+    question.set_path(path);
+    return plane_->questions.Explain("default", "payments-1", question, std::chrono::seconds(30),
+                                     [] { return false; });
+  };
+  // Until the agent stream has said hello, there is nobody to ask.
+  ASSERT_TRUE(Eventually([&] { return ask("/hello").ok(); }));
+  for (int i = 0; i < 20; ++i) {
+    const auto answer = ask(absl::StrCat("/", i));
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(answer->verdicts(0).path(), absl::StrCat("/", i));
+  }
+  client_.reset();
+  EXPECT_TRUE(Eventually([&] { return absl::IsFailedPrecondition(ask("/gone").status()); }));
 }
 
 TEST_F(ControlLoopTest, TwoHundredRapidReleasesConvergeToTheNewest) {

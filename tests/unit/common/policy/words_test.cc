@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
 namespace tollgate::words {
@@ -104,7 +105,7 @@ TEST(Words, ABasePathIsCanonicalAndReadTheSameByEveryServer) {
   for (const std::string& bad :
        {std::string(), std::string("cards"), std::string("/cards/"), std::string("/a/../b"),
         std::string("//a"), std::string("/a;b"), std::string("/a%2Fb"), std::string("/%61"),
-        std::string("/") + std::string(255, 'a')}) {
+        absl::StrCat("/", std::string(255, 'a'))}) {
     EXPECT_FALSE(CheckBasePath(bad).ok()) << bad;
   }
 }

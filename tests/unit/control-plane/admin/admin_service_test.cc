@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -81,9 +82,14 @@ class AdminServiceTest : public ::testing::Test {
     releases_.emplace(*store_, clock_, PublishCheck(fleet_, [this](absl::string_view environment) {
       return releases_->Load(std::string(environment), 0)->documents;
     }));
-    api_.emplace(*store_, *releases_, *credentials_, fleet_);
+    auto state = StateView::Start(*store_, *releases_, nullptr, Backoff(1));
+    EXPECT_TRUE(state.ok()) << state.status();
+    state_ = *std::move(state);
+    api_.emplace(*store_, *releases_, *credentials_, fleet_, questions_, *state_);
     service_.emplace(&*api_);
-    auto endpoint = Endpoint::Open({.address = address_, .services = {service_->service()}});
+    auto endpoint = Endpoint::Open({.address = address_,
+                                    .services = {service_->service()},
+                                    .health_names = {AdminService::kName}});
     EXPECT_TRUE(endpoint.ok()) << endpoint.status();
     endpoint_ = *std::move(endpoint);
     channel_ = grpc::CreateChannel(address_, grpc::InsecureChannelCredentials());
@@ -91,6 +97,7 @@ class AdminServiceTest : public ::testing::Test {
   }
   ~AdminServiceTest() override {
     endpoint_.reset();
+    state_.reset();
     store_.reset();
     std::filesystem::remove_all(directory_);
   }
@@ -154,6 +161,45 @@ class AdminServiceTest : public ::testing::Test {
     return response;
   }
 
+  admin::v1::ListProxiesResponse Proxies(const std::string& node) {
+    admin::v1::ListProxiesRequest request;
+    request.set_node(node);
+    grpc::ClientContext context;
+    admin::v1::ListProxiesResponse response;
+    status_ = stub_->ListProxies(&context, request, &response);
+    return response;
+  }
+  admin::v1::ExplainResponse Explain(const std::string& node, uint32_t timeout_ms = 60'000) {
+    admin::v1::ExplainRequest request;
+    request.set_node(node);
+    request.set_timeout_ms(timeout_ms);
+    request.mutable_question()->set_path("/payments");
+    grpc::ClientContext context;
+    admin::v1::ExplainResponse response;
+    status_ = stub_->Explain(&context, request, &response);
+    return response;
+  }
+  // What gRPC's health service says of a service: 1 SERVING, 2 NOT_SERVING.
+  std::string Health(const std::string& service) {
+    grpc::GenericStub stub(channel_);
+    grpc::ClientContext context;
+    grpc::CompletionQueue queue;
+    // A HealthCheckRequest: field 1, a text.
+    const grpc::Slice slice(service.empty() ? ""
+                                            : "\x0a" + std::string(1, service.size()) + service);
+    const grpc::ByteBuffer request(&slice, 1);
+    auto call = stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", request, &queue);
+    call->StartCall();
+    grpc::ByteBuffer response;
+    call->Finish(&response, &status_, nullptr);
+    void* tag;
+    bool ok;
+    EXPECT_TRUE(queue.Next(&tag, &ok) && ok && status_.ok()) << status_.error_message();
+    grpc::Slice answer;
+    EXPECT_TRUE(response.DumpToSingleSlice(&answer).ok());
+    return std::string(answer.begin(), answer.end());
+  }
+
   static NodeInfo Sidecar(const std::string& id, const std::string& service) {
     NodeInfo node;
     node.id = id;
@@ -170,6 +216,8 @@ class AdminServiceTest : public ::testing::Test {
   std::optional<Peppers> peppers_;
   std::optional<CredentialStore> credentials_;
   std::optional<Releases> releases_;
+  std::unique_ptr<StateView> state_;
+  Questions questions_;
   std::optional<AdminApi> api_;
   std::optional<AdminService> service_;
   std::unique_ptr<Endpoint> endpoint_;
@@ -380,22 +428,82 @@ TEST_F(AdminServiceTest, KeepsEnvironmentsApart) {
   EXPECT_THAT(Get(get).documents(), SizeIs(4));
 }
 
-TEST_F(AdminServiceTest, AnswersHealthChecks) {
-  grpc::GenericStub stub(channel_);
-  grpc::ClientContext context;
-  grpc::CompletionQueue queue;
-  const grpc::Slice empty;
-  const grpc::ByteBuffer request(&empty, 1);  // an empty HealthCheckRequest
-  auto call = stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", request, &queue);
-  call->StartCall();
-  grpc::ByteBuffer response;
-  call->Finish(&response, &status_, nullptr);
-  void* tag;
-  bool ok;
-  ASSERT_TRUE(queue.Next(&tag, &ok) && ok && status_.ok()) << status_.error_message();
-  grpc::Slice slice;
-  ASSERT_TRUE(response.DumpToSingleSlice(&slice).ok());
-  EXPECT_EQ(std::string(slice.begin(), slice.end()), "\x08\x01");  // SERVING
+TEST_F(AdminServiceTest, HealthChecksSayWhetherItServesWhichMayChange) {
+  constexpr char kServing[] = "\x08\x01", kNotServing[] = "\x08\x02";
+  const std::string services[] = {"", "tollgate.admin.v1.AdminService"};
+  for (const std::string& service : services) EXPECT_EQ(Health(service), kServing) << service;
+  endpoint_->SetServing(false);
+  for (const std::string& service : services) EXPECT_EQ(Health(service), kNotServing) << service;
+  EXPECT_EQ(Apply(kPolicy).release(), 1u) << "calls are answered all the same";
+  endpoint_->SetServing(true);
+  for (const std::string& service : services) EXPECT_EQ(Health(service), kServing) << service;
+}
+
+TEST_F(AdminServiceTest, ShowsOneSidecarWithItsUsageAndTheKeysItDidNotKnow) {
+  NodeInfo node = Sidecar("hello-1", "hello");
+  node.address = "10.0.0.7";
+  fleet_.Connected(node);
+  fleet_.Connected(Sidecar("hello-2", "hello"));
+  agent::v1::Report report;
+  report.mutable_usage()->set_requests(12);
+  report.mutable_usage()->set_log_dropped(3);
+  fleet_.Report("default", "hello-1", report);
+  report.mutable_unknown_keys()->add_key_ids("tg_lost");
+  fleet_.Report("default", "hello-1", report);
+  const auto response = Proxies("hello-1");
+  ASSERT_THAT(response.proxies(), SizeIs(1));
+  EXPECT_EQ(response.proxies(0).address(), "10.0.0.7");
+  EXPECT_EQ(response.proxies(0).usage().requests(), 12u);
+  EXPECT_EQ(response.proxies(0).usage().log_dropped(), 3u);
+  EXPECT_THAT(response.proxies(0).unknown_keys(), ElementsAre("tg_lost"));
+  EXPECT_THAT(Proxies("").proxies(), SizeIs(2));
+  Proxies("hello-3");
+  EXPECT_EQ(status_.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_THAT(status_.error_message(), AllOf(HasSubstr("hello-3"), HasSubstr("hello-1")));
+}
+
+// A sidecar's agent stream that hands on what it is asked.
+class AskedPeer final : public AgentPeer {
+ public:
+  void Ask(const agent::v1::Question& question) override { asked_.set_value(question); }
+  agent::v1::Question WaitForQuestion() { return asked_.get_future().get(); }
+
+ private:
+  std::promise<agent::v1::Question> asked_;
+};
+
+TEST_F(AdminServiceTest, AsksTheSidecarAndGivesItsAnswer) {
+  fleet_.Connected(Sidecar("hello-1", "hello"));
+  AskedPeer peer;
+  agent::v1::Hello hello;
+  hello.set_node("hello-1");
+  hello.set_explains(true);
+  const uint64_t session = questions_.Opened("default", hello, &peer);
+  auto response = std::async(std::launch::async, [this] { return Explain("hello-1"); });
+  const agent::v1::Question question = peer.WaitForQuestion();
+  EXPECT_EQ(question.explain().path(), "/payments");
+  agent::v1::Explanation answer;
+  answer.set_id(question.id());
+  answer.add_verdicts()->set_route("list");
+  questions_.Answered(session, answer);
+  EXPECT_EQ(response.get().explanation().verdicts(0).route(), "list");
+  EXPECT_TRUE(status_.ok()) << status_.error_message();
+  questions_.Closed(session);
+}
+
+TEST_F(AdminServiceTest, SaysWhyASidecarCannotBeAsked) {
+  Explain("hello-1");
+  EXPECT_EQ(status_.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_THAT(status_.error_message(), HasSubstr("no sidecar \"hello-1\""));
+  const NodeInfo node = Sidecar("hello-1", "hello");
+  const uint64_t session = fleet_.Connected(node);
+  Explain("hello-1");
+  EXPECT_EQ(status_.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(status_.error_message(), HasSubstr("no agent stream"));
+  fleet_.Disconnected(node, session);
+  Explain("hello-1");
+  EXPECT_EQ(status_.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(status_.error_message(), HasSubstr("is disconnected"));
 }
 
 TEST_F(AdminServiceTest, ServesOnASocketForItsGroupThatNobodyElseTakes) {

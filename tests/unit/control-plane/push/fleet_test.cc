@@ -145,7 +145,7 @@ TEST_F(FleetTest, RecordsWhatTheAgentReports) {
   const SidecarStatus status = Status("a");
   EXPECT_EQ(status.node.version, "0.1.0");
   EXPECT_EQ(status.serving_release, 4u);
-  EXPECT_EQ(status.adopted, 17u);
+  EXPECT_EQ(status.usage.adopted(), 17u);
   EXPECT_THAT(fleet_.List("default"), SizeIs(1));
 }
 
@@ -156,6 +156,37 @@ TEST_F(FleetTest, KeepsTheNewestUnknownKeysOnly) {
   fleet_.Report("default", "a", report);
   EXPECT_THAT(Status("a").unknown_keys, SizeIs(32));
   EXPECT_EQ(Status("a").unknown_keys.back(), "99");
+}
+
+TEST_F(FleetTest, ShowsOperatorsNoKeyIdThatIsNoWord) {
+  fleet_.Connected(Node("a"));
+  agent::v1::Report report;
+  for (const std::string& id : {std::string("tg_a"), std::string("two words"),
+                                std::string("x\x1b[2J"), std::string(65, 'x'), std::string()}) {
+    report.mutable_unknown_keys()->add_key_ids(id);
+  }
+  fleet_.Report("default", "a", report);
+  EXPECT_THAT(Status("a").unknown_keys, ElementsAre("tg_a"));
+}
+
+TEST_F(FleetTest, FindsOneSidecarOfOneEnvironment) {
+  fleet_.Connected(Node("a"));
+  ASSERT_TRUE(fleet_.Find("default", "a").has_value());
+  EXPECT_EQ(fleet_.Find("default", "a")->state, SyncState::kPending);
+  EXPECT_FALSE(fleet_.Find("staging", "a").has_value());
+  EXPECT_FALSE(fleet_.Find("default", "b").has_value());
+}
+
+TEST_F(FleetTest, RemembersOnlySoManyWhoAreAwayThoseSeenLast) {
+  for (size_t i = 0; i < Fleet::kMaxAway + 10; ++i) {
+    const NodeInfo node = Node(std::to_string(i));
+    fleet_.Disconnected(node, fleet_.Connected(node));
+    clock_.Advance(std::chrono::milliseconds(1));
+  }
+  fleet_.Connected(Node("here"));
+  EXPECT_THAT(fleet_.List(), SizeIs(Fleet::kMaxAway + 1));
+  EXPECT_FALSE(fleet_.Find("default", "0").has_value());
+  EXPECT_TRUE(fleet_.Find("default", std::to_string(Fleet::kMaxAway + 9)).has_value());
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "gmock/gmock.h"
+#include "tests/fakes/flaky_store.h"
 #include "tests/unit/control-plane/release/release_fixture.h"
 
 namespace tollgate::control {
@@ -62,10 +63,25 @@ class StateTest : public StoreFixture {
     return result->release;
   }
   std::unique_ptr<StateView> Start(StateView::Callback callback = nullptr) {
-    auto view = StateView::Start(*store_, *releases_, std::move(callback));
+    auto view = StateView::Start(*store_, *releases_, std::move(callback), backoff_);
     EXPECT_TRUE(view.ok()) << view.status();
     return *std::move(view);
   }
+  // A view that reads through `store`, not through the fixture's own.
+  std::unique_ptr<StateView> StartOn(RevStore& store, StateView::Callback callback) {
+    auto view = StateView::Start(store, *releases_, std::move(callback), backoff_);
+    EXPECT_TRUE(view.ok()) << view.status();
+    return *std::move(view);
+  }
+  // The view learns of its store on its own thread.
+  static bool Until(const std::function<bool()>& holds) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!holds() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    return holds();
+  }
+  // Short waits, so that the tests are quick.
+  const Backoff backoff_{
+      1, {.first = std::chrono::milliseconds(1), .most = std::chrono::milliseconds(4)}};
   Peppers peppers_;
   std::unique_ptr<Releases> releases_;
   CredentialStore credentials_;
@@ -187,12 +203,73 @@ TEST_F(StateTest, SaysWhenTheStoreHasFailedAndKeepsWhatItHas) {
   const auto view = Start();
   disk_.Crash();
   EXPECT_FALSE(credentials_.Issue("default", "shop", "till", Duration::zero()).ok());
-  // The view learns of it on its own thread.
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (view->Health().ok() && std::chrono::steady_clock::now() < deadline)
-    std::this_thread::yield();
-  EXPECT_FALSE(view->Health().ok());
+  EXPECT_TRUE(Until([&] { return !view->Health().ok(); }));
+  EXPECT_TRUE(absl::IsDataLoss(view->Health())) << "for good: " << view->Health();
   EXPECT_EQ(view->Current()->revision, head.revision);
+}
+
+TEST_F(StateTest, KeepsWhatItHasWhileTheStoreFailsAndCatchesUpWhenItWorksAgain) {
+  Seen seen;
+  const Revision first = Publish({PlanOf("a", "1")}).revision;
+  fakes::FlakyStore flaky(*store_);
+  const auto view = StartOn(flaky, seen.callback());
+  EXPECT_TRUE(view->Health().ok());
+
+  flaky.Fail(absl::UnavailableError("disk I/O error"));
+  ASSERT_TRUE(Until([&] { return flaky.refused() >= 3; })) << "it does not try again";
+  EXPECT_TRUE(absl::IsUnavailable(view->Health())) << view->Health();
+  EXPECT_EQ(view->Current()->revision, first);
+  const Revision second = Publish({PlanOf("a", "2")}).revision;
+  EXPECT_EQ(view->Current()->revision, first);
+
+  flaky.Recover();
+  const auto state = seen.WaitFor(second);
+  ASSERT_NE(state, nullptr);
+  EXPECT_THAT(Describe(*state->environments.at("default")->documents), ElementsAre("Plan/a=2"));
+  EXPECT_TRUE(view->Health().ok()) << view->Health();
+  // It follows again, and does not only read once.
+  const IssuedKey key = *credentials_.Issue("default", "shop", "till", Duration::zero());
+  const auto later = seen.WaitFor(key.revision);
+  ASSERT_NE(later, nullptr);
+  EXPECT_THAT(later->environments.at("default")->keys, SizeIs(1));
+}
+
+TEST_F(StateTest, RecoversEachTimeTheStoreDoes) {
+  Seen seen;
+  fakes::FlakyStore flaky(*store_);
+  const auto view = StartOn(flaky, seen.callback());
+  for (int i = 1; i <= 3; ++i) {
+    const int refused = flaky.refused();
+    flaky.Fail(absl::ResourceExhaustedError("disk full"));
+    ASSERT_TRUE(Until([&] { return flaky.refused() > refused; }));
+    EXPECT_FALSE(view->Health().ok());
+    flaky.Recover();
+    ASSERT_NE(seen.WaitFor(Publish({PlanOf("a", absl::StrCat(i))}).revision), nullptr);
+    EXPECT_TRUE(Until([&] { return view->Health().ok(); }));
+  }
+}
+
+TEST_F(StateTest, ClosesAtOnceWhileItWaitsForTheStore) {
+  fakes::FlakyStore flaky(*store_);
+  auto started =
+      StateView::Start(flaky, *releases_, nullptr, Backoff(1, {.first = std::chrono::hours(1)}));
+  ASSERT_TRUE(started.ok()) << started.status();
+  flaky.Fail(absl::UnavailableError("disk I/O error"));
+  ASSERT_TRUE(Until([&] { return flaky.refused() >= 1; }));
+  started->reset();  // or the test's time limit ends it
+}
+
+TEST_F(StateTest, DoesNotTakeAStoreThatLostAReleaseForTheTruth) {
+  Publish({PlanOf("a", "1")});
+  const Revision second = Publish({PlanOf("a", "2")}).revision;
+  fakes::FlakyStore flaky(*store_);
+  const auto view = StartOn(flaky, nullptr);
+  flaky.Fail(absl::UnavailableError("disk I/O error"));
+  ASSERT_TRUE(Until([&] { return flaky.refused() >= 1; }));
+  ASSERT_TRUE(store_->Txn({.then = {Operation::Delete("/tollgate/v1/default/head")}}).ok());
+  flaky.Recover();
+  EXPECT_TRUE(Until([&] { return absl::IsDataLoss(view->Health()); })) << view->Health();
+  EXPECT_EQ(view->Current()->revision, second);
 }
 
 TEST_F(StateTest, ShowsNoEnvironmentThatHoldsOnlyTheRemainsOfAPublish) {

@@ -11,6 +11,26 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
+// Answers when a test says so.
+class HeldExplainer final : public Explainer {
+ public:
+  void Explain(agent::v1::Explain question,
+               std::function<void(agent::v1::Explanation)> done) override {
+    question_ = std::move(question);
+    done_ = std::move(done);
+  }
+  const agent::v1::Explain& question() const { return question_; }
+  void Answer(uint64_t release) {
+    agent::v1::Explanation answer;
+    answer.set_release(release);
+    done_(std::move(answer));
+  }
+
+ private:
+  agent::v1::Explain question_;
+  std::function<void(agent::v1::Explanation)> done_;
+};
+
 class AgentClientTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -21,11 +41,7 @@ class AgentClientTest : public ::testing::Test {
       usage.set_requests(++requests_);
       return usage;
     };
-    options.explain = [](const agent::v1::Explain& question) {
-      agent::v1::Explanation answer;
-      answer.set_route(question.path());
-      return answer;
-    };
+    options.explainer = &explainer_;
     client_ = std::make_unique<AgentClient>(std::move(options), &transport_, executor_, &clock_);
     client_->Start();
     executor_->Run();
@@ -37,6 +53,7 @@ class AgentClientTest : public ::testing::Test {
     return kinds;
   }
 
+  HeldExplainer explainer_;
   FakeClock clock_;
   std::shared_ptr<fakes::ManualExecutor> executor_ =
       std::make_shared<fakes::ManualExecutor>(&clock_);
@@ -96,16 +113,47 @@ TEST_F(AgentClientTest, AFloodOfUnknownKeysIsBounded) {
 }
 
 TEST_F(AgentClientTest, AnswersAQuestionUnderItsId) {
-  Sent();
+  EXPECT_TRUE(transport_.TakeSent().at(0).hello().explains());
   agent::v1::Question question;
   question.set_id(42);
   question.mutable_explain()->set_path("/payments/1");
   transport_.Deliver(question);
   executor_->Run();
+  EXPECT_EQ(explainer_.question().path(), "/payments/1");
+  EXPECT_THAT(Sent(), SizeIs(0));
+  explainer_.Answer(7);
+  executor_->Run();
   const auto sent = transport_.TakeSent();
   ASSERT_THAT(sent, SizeIs(1));
   EXPECT_EQ(sent[0].explanation().id(), 42u);
-  EXPECT_EQ(sent[0].explanation().route(), "/payments/1");
+  EXPECT_EQ(sent[0].explanation().release(), 7u);
+}
+
+TEST_F(AgentClientTest, DoesNotAnswerOnAnotherStreamThanItWasAsked) {
+  agent::v1::Question question;
+  question.mutable_explain()->set_path("/payments/1");
+  transport_.Deliver(question);
+  executor_->Run();
+  transport_.Close(absl::UnavailableError("gone"));
+  executor_->Run();
+  executor_->Advance(std::chrono::milliseconds(200));
+  ASSERT_EQ(transport_.opened(), 2);
+  Sent();
+  explainer_.Answer(7);
+  executor_->Run();
+  EXPECT_THAT(Sent(), SizeIs(0));
+}
+
+TEST_F(AgentClientTest, SaysThatItDoesNotUnderstandAQuestionOfANewerControlPlane) {
+  Sent();
+  agent::v1::Question question;
+  question.set_id(3);
+  transport_.Deliver(question);
+  executor_->Run();
+  const auto sent = transport_.TakeSent();
+  ASSERT_THAT(sent, SizeIs(1));
+  EXPECT_EQ(sent[0].explanation().id(), 3u);
+  EXPECT_THAT(sent[0].explanation().error(), ::testing::HasSubstr("upgrade"));
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
-// rules.md section 7, numbers 1 to 23, through the whole data path with an upstream that records.
+// Messages that two parsers might read differently (RFC 9112 sections 2.2, 3.2, 5, 6 and 7; the
+// cases of Http11Probe), through the whole data path with an upstream that records. N01, N02 ...
+// name the kind: length and coding, two lengths, and so on.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
