@@ -60,8 +60,9 @@ sigset_t TerminationSignals() {
 // Returns when told to stop. Meanwhile removes what is beyond the retention, now and then, and says
 // through gRPC's health service whether what is pushed follows the store: while it does not, a
 // revocation would reach nobody. Sidecars are served what there is either way.
-void RunUntilSignal(Releases& releases, const StateView& state, Endpoint& admin,
-                    const Clock& clock) {
+// An error: the store is damaged or has closed itself, and only a new process can open it again.
+absl::Status RunUntilSignal(Releases& releases, const StateView& state, Endpoint& admin,
+                            const Clock& clock) {
   const sigset_t signals = TerminationSignals();
   MonoTime collect = clock.Mono() + kCollectEvery;
   bool serving = true;
@@ -69,9 +70,11 @@ void RunUntilSignal(Releases& releases, const StateView& state, Endpoint& admin,
     const int signal = sigtimedwait(&signals, nullptr, &kCheckEvery);
     if (signal > 0) {
       spdlog::info(absl::StrCat("stopping: ", strsignal(signal)));
-      return;
+      return absl::OkStatus();
     }
-    if (state.Health().ok() != serving) admin.SetServing(serving = !serving);
+    const absl::Status health = state.Health();
+    if (absl::IsDataLoss(health)) return health;
+    if (health.ok() != serving) admin.SetServing(serving = !serving);
     if (clock.Mono() < collect) continue;
     collect = clock.Mono() + kCollectEvery;
     const absl::StatusOr<Collected> collected = releases.Collect(Retention());
@@ -134,10 +137,10 @@ absl::Status Run(const Flags& flags) {
   spdlog::info(absl::StrCat("ready: version ", kVersion, ", sidecars at ", flags.listen,
                             ", operators at ", flags.admin, ", revision ",
                             state->Current()->revision));
-  RunUntilSignal(releases, *state, *admin_endpoint, clock);
+  const absl::Status ended = RunUntilSignal(releases, *state, *admin_endpoint, clock);
   admin_endpoint->Shutdown(kGrace);
   control_endpoint->Shutdown(kGrace);
-  return absl::OkStatus();
+  return ended;
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ std::string Quote(absl::string_view text) {
 bool Good(absl::string_view text, const absl::Status& status, const At& at, Errors& errors) {
   if (status.ok()) return true;
   if (text.empty()) {
-    errors.Add(Code::kMissing, at, "is empty");
+    errors.Add(Code::kMissing, at, absl::StrCat("is empty; ", status.message()));
   } else {
     errors.Add(Code::kInvalid, at, absl::StrCat(Quote(text), "; ", status.message()));
   }

@@ -211,7 +211,6 @@ CanonicalResult CanonicalPath(absl::string_view raw, std::string* scratch) {
     }
   }
   if (canonical) return {raw, PathError::kNone, escaped};
-  escaped = 0;  // "/a%40b/.." forwards none
   if (PathError e = Rewrite(raw, scratch, &escaped); e != PathError::kNone) return {{}, e};
   return {*scratch, PathError::kNone, escaped};
 }

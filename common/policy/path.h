@@ -34,7 +34,8 @@ inline constexpr absl::string_view kReservedInPath = "!$&'()*+,=:@";
 struct CanonicalResult {
   absl::string_view path;  // valid while the raw path and the scratch string are
   PathError error = PathError::kNone;
-  // Those of kReservedInPath that `path` holds escaped, a bit each. Where a route's literals hold
+  // Those of kReservedInPath that the raw path holds escaped, also in what ".." took out, a bit
+  // each. Where a route's literals hold
   // such a character, "/pay%3Arefund" would be a parameter here and "/pay:refund" behind us.
   uint16_t escaped = 0;
   bool ok() const { return error == PathError::kNone; }

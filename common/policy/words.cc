@@ -105,7 +105,8 @@ absl::Status CheckHeaderName(absl::string_view text) {
         "expected a header name in lower case: letters, digits and hyphens, e.g. x-api-key");
   }
   if (absl::StrContains(text, '_')) {
-    return absl::InvalidArgumentError("an underscore in a header name is refused on the wire");
+    return absl::InvalidArgumentError(
+        "an underscore in a header name is refused on the wire; expected a hyphen");
   }
   if (IsReserved(text)) {
     return absl::InvalidArgumentError(
@@ -158,8 +159,9 @@ absl::Status CheckBasePath(absl::string_view text) {
     return absl::InvalidArgumentError("ends with a slash; only the root does");
   }
   if (ReservedIn(text) != 0 || canonical.escaped != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("holds one of ", kReservedInPath, ", whose escape some servers take for it"));
+    return absl::InvalidArgumentError(absl::StrCat("holds one of ", kReservedInPath,
+                                                   ", which some servers take for its escape; "
+                                                   "expected letters, digits, and any of -._~"));
   }
   if (text.size() > kMaxBasePath) {
     return absl::InvalidArgumentError("is longer than 255 bytes");

@@ -37,7 +37,8 @@ absl::Status CheckHeaderValue(absl::string_view text);
 // dot, an IPv4 address, "[::1]" in its shortest spelling, or "*" for any.
 absl::Status CheckHost(absl::string_view text);
 
-// "/", "/cards": canonical, at most 255 bytes, no trailing slash but for the root.
+// "/", "/cards": canonical, at most 255 bytes, no trailing slash but for the root, and nothing of
+// kReservedInPath, bare or escaped.
 absl::Status CheckBasePath(absl::string_view text);
 
 }  // namespace tollgate::words

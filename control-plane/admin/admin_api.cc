@@ -241,10 +241,10 @@ absl::Status AdminApi::WaitRelease(const admin::v1::WaitReleaseRequest& request,
 }
 
 absl::Status AdminApi::GetVersion(admin::v1::GetVersionResponse* response) {
-  ASSIGN_OR_RETURN(const Revision revision, store_.CurrentRevision());
   response->set_version(kVersion);
   response->set_schema(kSchema);
-  response->set_revision(static_cast<uint64_t>(revision));
+  // Also while the store fails: then this is what tells why.
+  response->set_revision(static_cast<uint64_t>(state_.Current()->revision));
   response->set_incarnation(store_.incarnation());
   response->set_trouble(std::string(state_.Health().message()));
   return absl::OkStatus();

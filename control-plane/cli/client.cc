@@ -19,6 +19,7 @@ constexpr int kMaxMessageBytes = 64 << 20;  // a whole release
 // A control plane that was started a moment ago may not listen yet.
 constexpr std::chrono::milliseconds kConnectPatience(2'000);
 constexpr int kConnectAgainMs = 100;
+constexpr std::chrono::milliseconds kWhyNot(500);
 
 // For the record of who did what.
 std::string UserName() {
@@ -103,16 +104,17 @@ class GrpcClient final : public Client {
                                                              Response*),
                                 const Request& request,
                                 std::chrono::milliseconds longer = std::chrono::milliseconds(0)) {
-    // If this is not enough, the call says why.
-    channel_->WaitForConnected(std::chrono::system_clock::now() +
-                               std::min(timeout_, kConnectPatience));
+    const auto now = std::chrono::system_clock::now();
+    const bool connected = channel_->WaitForConnected(now + std::min(timeout_, kConnectPatience));
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + timeout_ + longer);
+    // Without a connection the call only says why there is none.
+    context.set_deadline(connected ? now + timeout_ + longer
+                                   : std::chrono::system_clock::now() + kWhyNot);
     context.AddMetadata("tollgate-user", UserName());
     Response response;
     const grpc::Status status = (stub_.get()->*method)(&context, request, &response);
     if (status.ok()) return response;
-    if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+    if (!connected || status.error_code() == grpc::StatusCode::UNAVAILABLE) {
       return absl::UnavailableError(absl::StrCat(
           "cannot reach the control plane at ", address_, ": ", status.error_message(),
           "\nIs tollgate-control running there, and may you open its socket? Another address: "

@@ -90,10 +90,13 @@ absl::StatusOr<agent::v1::Explanation> Questions::Explain(absl::string_view envi
   open_.erase(asked.id());
   if (const auto it = sessions_.find(session); it != sessions_.end()) --it->second.open;
   if (ended.answer.has_value()) return *ended.answer;
+  if (ended.gone) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("sidecar ", node, " went away before it answered; ask it again"));
+  }
+  if (left.count() > 0) return absl::CancelledError("the caller did not wait for the answer");
   return absl::FailedPreconditionError(
-      ended.gone ? absl::StrCat("sidecar ", node, " went away before it answered")
-                 : absl::StrCat("sidecar ", node, " did not answer within ",
-                                (timeout - left).count(), " ms"));
+      absl::StrCat("sidecar ", node, " did not answer within ", timeout.count(), " ms; --timeout gives it more time"));
 }
 
 }  // namespace tollgate::control

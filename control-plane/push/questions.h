@@ -40,7 +40,8 @@ class Questions {
   void Answered(uint64_t session, agent::v1::Explanation explanation);
 
   // Blocks until the sidecar answers, goes away, `timeout` is over or `cancelled` says so.
-  // FailedPrecondition: it is not connected, cannot be asked, or did not answer.
+  // FailedPrecondition: it is not connected, cannot be asked, went away, or did not answer in
+  // time; ResourceExhausted: it is being asked kMaxOpen questions; Cancelled.
   absl::StatusOr<agent::v1::Explanation> Explain(absl::string_view environment,
                                                  absl::string_view node,
                                                  const agent::v1::Explain& question,

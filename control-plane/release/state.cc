@@ -110,8 +110,9 @@ class StoreView final : public StateView {
       const auto now = environments_.find(name);
       const uint64_t release = now == environments_.end() ? 0 : now->second.release;
       if (release >= environment->release) continue;
-      return absl::DataLossError(absl::StrCat("store: the head of environment '", name, "' was ",
-                                              environment->release, " and is ", release, " now"));
+      return absl::DataLossError(absl::StrCat(
+          "store: the head of environment '", name, "' was ", environment->release, " and is ",
+          release, " now; restore the store's newest backup, then restart"));
     }
     return absl::OkStatus();
   }
@@ -200,9 +201,10 @@ class StoreView final : public StateView {
                          "stays at revision ", Current()->revision, ": ", why.message()));
         return false;
       }
-      if (!trouble && !(first && absl::IsOutOfRange(why))) {
-        trouble = true;
-        SetHealth(why);
+      const bool known = trouble;
+      trouble = trouble || !(first && absl::IsOutOfRange(why));
+      if (trouble) SetHealth(why);
+      if (trouble && !known) {
         spdlog::error(absl::StrCat("state: cannot follow the store, trying again; what is pushed ",
                                    "stays at revision ", Current()->revision, ": ", why.message()));
       }

@@ -115,10 +115,8 @@ class AuthenticateStep final : public Filter {
       if (result.failure == ApiKeyFailure::kUnknown && c.services->on_unknown_key) {
         c.services->on_unknown_key(result.id);
       }
-      // The log is told which; whoever tries keys is not.
-      auto refused = Refuse(c, "invalid_key", "The API key is not valid.");
       c.reason = ToString(result.failure).data();
-      return refused;
+      return InvalidKey(*c.api);
     }
     c.consumer = result.consumer;
     c.api_key = result.key;

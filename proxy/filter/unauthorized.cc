@@ -20,8 +20,8 @@ LocalReply Unauthorized(const CompiledApi& api, const char* reason, std::string 
   return reply;
 }
 
-bool RevokedSince(const RequestContext& context, const DenyList& denied) {
-  return context.api_key != nullptr && denied.KeyRevoked(context.api_key->id);
+LocalReply InvalidKey(const CompiledApi& api) {
+  return Unauthorized(api, "invalid_key", "The API key is not valid.");
 }
 
 }  // namespace tollgate::proxy

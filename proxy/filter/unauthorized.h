@@ -3,7 +3,6 @@
 
 #include <string>
 
-#include "proxy/auth/deny_list.h"
 #include "proxy/filter/context.h"
 #include "proxy/filter/reply.h"
 
@@ -13,7 +12,7 @@ namespace tollgate::proxy {
 LocalReply Unauthorized(const CompiledApi& api, const char* reason, std::string detail,
                         std::string challenge = "");
 
-// Whether the API key that let this request through no longer would.
-bool RevokedSince(const RequestContext& context, const DenyList& denied);
+// Whatever is wrong with an API key: the log is told what, whoever tries keys is not.
+LocalReply InvalidKey(const CompiledApi& api);
 
 }  // namespace tollgate::proxy

@@ -56,8 +56,9 @@ void FillHead(const agent::v1::Explain& question, RequestHead* head) {
   }
 }
 
-absl::string_view StateOf(const RouteTablePolicy& version, WallTime now) {
-  if (version.state == VersionState::kRetired) return "retired";
+absl::string_view StateOf(const RouteTablePolicy& version, const Lifecycle::Answer& lifecycle,
+                          WallTime now) {
+  if (lifecycle.gone) return "retired";
   const bool deprecated = version.state == VersionState::kDeprecated ||
                           (version.deprecated.has_value() && *version.deprecated <= now);
   return deprecated ? "deprecated" : "active";
@@ -70,7 +71,7 @@ void FillFound(const RequestContext& c, agent::v1::Verdict* verdict) {
   if (c.api != nullptr) verdict->set_api(c.api->policy->api);
   if (c.version != nullptr) {
     verdict->set_version(c.version->policy->version);
-    verdict->set_version_state(std::string(StateOf(*c.version->policy, c.wall)));
+    verdict->set_version_state(std::string(StateOf(*c.version->policy, c.lifecycle, c.wall)));
   }
   if (c.route != nullptr) {
     verdict->set_route(c.route->policy->name);

@@ -72,10 +72,10 @@ Server::~Server() {
   workers_.clear();
 }
 
-void Server::Enqueue(std::function<void()> job) {
+void Server::Enqueue(std::function<void()> job, bool first) {
   {
     std::lock_guard lock(jobs_mutex_);
-    jobs_.push_back(std::move(job));
+    jobs_.insert(first ? jobs_.begin() : jobs_.end(), std::move(job));
   }
   jobs_wake_.notify_one();
 }
@@ -138,22 +138,44 @@ void Server::Compile(std::shared_ptr<const Policy> policy,
   current_ = *snapshot;
   auto left = std::make_shared<std::atomic<size_t>>(workers_.size());
   auto sockets = std::make_shared<std::map<std::string, ListeningSocket>>(std::move(fresh));
-  for (const auto& worker : workers_) {
-    worker->Adopt(*snapshot, [this, policy, left, sockets, done] {
-      if (left->fetch_sub(1) > 1) return;
-      // The last worker has it. Only now do new listeners accept and old ones stop.
-      std::lock_guard open(mutex_);
-      if (closed_) return;
-      workers_.front()->loop().Post([this, policy, sockets, done] {
-        SyncListeners(*policy, std::move(*sockets));
-        {
-          std::lock_guard lock(mutex_);
-          policy_ = policy;
-        }
-        adopted_.fetch_add(1);
-        done({});
+  // From the accepting loop, so that every worker gets what was accepted before it gets the policy.
+  workers_.front()->loop().Post([this, policy, snapshot = *snapshot, left, sockets, done] {
+    std::lock_guard lock(mutex_);
+    if (closed_) return;
+    StopLeaving(*policy);
+    for (const auto& worker : workers_) {
+      worker->Adopt(snapshot, [this, policy, left, sockets, done] {
+        if (left->fetch_sub(1) > 1) return;
+        // The last worker has it. Only now do new listeners accept.
+        std::lock_guard open(mutex_);
+        if (closed_) return;
+        workers_.front()->loop().Post([this, policy, sockets, done] {
+          SyncListeners(*policy, std::move(*sockets));
+          {
+            std::lock_guard adopted(mutex_);
+            policy_ = policy;
+          }
+          adopted_.fetch_add(1);
+          done({});
+        });
       });
-    });
+    }
+  });
+}
+
+// Whether `policy` takes the listener away, or to another address.
+bool Server::Leaves(const std::string& name, const BoundListener& listener, const Policy& policy) {
+  const auto wanted = policy.listeners.find(name);
+  return wanted == policy.listeners.end() || !(wanted->second.address == listener.configured);
+}
+
+// On the accepting loop, under mutex_. Who comes to a listener that leaves waits in the backlog:
+// for the listener that takes the socket over, or until it closes.
+void Server::StopLeaving(const Policy& policy) {
+  for (auto& [name, listener] : listeners_) {
+    if (listener.acceptor == nullptr || !Leaves(name, listener, policy)) continue;
+    listener.acceptor->Stop();
+    listener.full = false;  // or it would be resumed
   }
 }
 
@@ -166,8 +188,7 @@ absl::StatusOr<ListeningSocket> Server::SocketFor(const ListenerPolicy& listener
     for (const auto& [name, other] : listeners_) {
       if (other.acceptor == nullptr || !(other.bound == listener.address)) continue;
       if (draining_[static_cast<int>(other.direction)]) continue;
-      const auto wanted = policy.listeners.find(name);
-      if (wanted != policy.listeners.end() && wanted->second.address == other.configured) continue;
+      if (!Leaves(name, other, policy)) continue;
       return Duplicate(other.acceptor->socket());
     }
   }
@@ -204,6 +225,7 @@ void Server::SyncListeners(const Policy& policy, std::map<std::string, Listening
                                      });
     if (!acceptor.ok()) {
       spdlog::error("listener {}: {}", name, std::string(acceptor.status().message()));
+      listener.acceptor.reset();
       listener.configured = Address();  // the next policy tries again
       continue;
     }
@@ -257,17 +279,19 @@ void Server::ResumeIfRoom(const std::string& name, BoundListener& listener) {
 }
 
 void Server::Revoke(std::vector<std::string> key_ids, std::function<void()> done) {
-  Enqueue([this, key_ids = std::move(key_ids), done = std::move(done)] {
-    denied_.insert(key_ids.begin(), key_ids.end());
-    const std::vector<std::string> all(denied_.begin(), denied_.end());
-    const auto list = std::make_shared<const DenyList>(++denied_revision_, all);
-    auto left = std::make_shared<std::atomic<size_t>>(workers_.size());
-    for (const auto& worker : workers_) {
-      worker->SetDenied(list, [left, done] {
-        if (left->fetch_sub(1) == 1) done();
-      });
-    }
-  });
+  Enqueue(
+      [this, key_ids = std::move(key_ids), done = std::move(done)] {
+        denied_.insert(key_ids.begin(), key_ids.end());
+        const std::vector<std::string> all(denied_.begin(), denied_.end());
+        const auto list = std::make_shared<const DenyList>(++denied_revision_, all);
+        auto left = std::make_shared<std::atomic<size_t>>(workers_.size());
+        for (const auto& worker : workers_) {
+          worker->SetDenied(list, [left, done] {
+            if (left->fetch_sub(1) == 1) done();
+          });
+        }
+      },
+      /*first=*/true);  // it waits for no policy
 }
 
 void Server::Explain(agent::v1::Explain question,

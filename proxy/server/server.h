@@ -79,7 +79,9 @@ class Server final : public PolicySink, public Explainer {
   void ConnectionClosed(const std::string& listener);
   void ResumeIfRoom(const std::string& name, BoundListener& listener);
   void SyncListeners(const Policy& policy, std::map<std::string, ListeningSocket> fresh);
-  void Enqueue(std::function<void()> job);
+  static bool Leaves(const std::string& name, const BoundListener& listener, const Policy& policy);
+  void StopLeaving(const Policy& policy);
+  void Enqueue(std::function<void()> job, bool first = false);
 
   const Options options_;
   const Clock& clock_;

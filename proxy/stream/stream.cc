@@ -450,7 +450,7 @@ void Stream::OnBodyTimeout() {
 }
 
 bool Stream::RevokedBy(const DenyList& denied) const {
-  return !finished_ && RevokedSince(context_, denied);
+  return !finished_ && context_.api_key != nullptr && denied.KeyRevoked(context_.api_key->id);
 }
 
 void Stream::OnRevoked() {
@@ -459,7 +459,7 @@ void Stream::OnRevoked() {
   if (attempts_ > 0 && !response_started_) {
     upstream_duration_ = worker_.loop.now() - attempt_started_;
   }
-  Reply(Unauthorized(*context_.api, context_.reason, "The API key is not valid."));
+  Reply(InvalidKey(*context_.api));
 }
 
 void Stream::FinishStream(const char* reason) {

@@ -26,11 +26,14 @@ commands=${commands//\/tmp\/tollgate/$run/tollgate}
 out=$(cd "$run" && bash -c "trap 'kill %1 %2 %3; wait' EXIT
 $commands" 2>&1)
 echo "$out"
-check "the policy is valid" contains "$out" "valid"
+has_line() { grep -qxF -- "$1" <<<"$out"; }
+check "the policy is valid" has_line valid
 check "it is published" contains "$out" "release 1"
 check "the sidecar is ready" contains "$out" '"ready":true'
 check "the sidecar is listed" contains "$out" hello-1
+check "for everybody: the service answers" contains "$out" '"path":"/health"'
 check "without a key: 401" contains "$out" '"code":"no_credential"'
 check "with it: the service answers" contains "$out" '"path":"/payments/7"'
-check "the fourth in a second: 429" contains "$out" '"code":"limit_exceeded"'
+check "the fourth in a second, and only that: 429" \
+  test "$(grep -c '"code":"limit_exceeded"' <<<"$out")" = 1
 finish

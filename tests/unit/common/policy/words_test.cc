@@ -104,8 +104,8 @@ TEST(Words, ABasePathIsCanonicalAndReadTheSameByEveryServer) {
   for (const char* good : {"/", "/cards", "/a/b"}) EXPECT_TRUE(CheckBasePath(good).ok()) << good;
   for (const std::string& bad :
        {std::string(), std::string("cards"), std::string("/cards/"), std::string("/a/../b"),
-        std::string("//a"), std::string("/a;b"), std::string("/a%2Fb"), std::string("/%61"),
-        absl::StrCat("/", std::string(255, 'a'))}) {
+        std::string("//a"), std::string("/a;b"), std::string("/a@b"), std::string("/a%40b"),
+        std::string("/a%2Fb"), std::string("/%61"), absl::StrCat("/", std::string(255, 'a'))}) {
     EXPECT_FALSE(CheckBasePath(bad).ok()) << bad;
   }
 }

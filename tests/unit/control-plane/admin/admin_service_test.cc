@@ -18,6 +18,7 @@
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
+#include "tests/fakes/flaky_store.h"
 #include "tollgate/admin/v1/admin.grpc.pb.h"
 
 namespace tollgate::control {
@@ -75,17 +76,18 @@ class AdminServiceTest : public ::testing::Test {
     auto store = SqliteStore::Open({.path = directory_ + "/store.db"}, files_, clock_);
     EXPECT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
+    flaky_.emplace(*store_);
     auto peppers = Peppers::LoadOrCreate(files_, directory_ + "/peppers");
     EXPECT_TRUE(peppers.ok()) << peppers.status();
     peppers_.emplace(*std::move(peppers));
-    credentials_.emplace(*store_, clock_, *peppers_);
-    releases_.emplace(*store_, clock_, PublishCheck(fleet_, [this](absl::string_view environment) {
+    credentials_.emplace(*flaky_, clock_, *peppers_);
+    releases_.emplace(*flaky_, clock_, PublishCheck(fleet_, [this](absl::string_view environment) {
       return releases_->Load(std::string(environment), 0)->documents;
     }));
-    auto state = StateView::Start(*store_, *releases_, nullptr, Backoff(1));
+    auto state = StateView::Start(*flaky_, *releases_, nullptr, Backoff(1));
     EXPECT_TRUE(state.ok()) << state.status();
     state_ = *std::move(state);
-    api_.emplace(*store_, *releases_, *credentials_, fleet_, questions_, *state_);
+    api_.emplace(*flaky_, *releases_, *credentials_, fleet_, questions_, *state_);
     service_.emplace(&*api_);
     auto endpoint = Endpoint::Open({.address = address_,
                                     .services = {service_->service()},
@@ -213,6 +215,7 @@ class AdminServiceTest : public ::testing::Test {
   FakeClock clock_;
   Fleet fleet_{&clock_};
   std::unique_ptr<SqliteStore> store_;
+  std::optional<fakes::FlakyStore> flaky_;  // what all of it uses
   std::optional<Peppers> peppers_;
   std::optional<CredentialStore> credentials_;
   std::optional<Releases> releases_;
@@ -489,6 +492,17 @@ TEST_F(AdminServiceTest, AsksTheSidecarAndGivesItsAnswer) {
   EXPECT_EQ(response.get().explanation().verdicts(0).route(), "list");
   EXPECT_TRUE(status_.ok()) << status_.error_message();
   questions_.Closed(session);
+}
+
+TEST_F(AdminServiceTest, SaysWhatTroubleTheStoreIsInWhileItFails) {
+  flaky_->Fail(absl::InternalError("disk I/O error"));
+  admin::v1::GetVersionResponse version;
+  for (int i = 0; i < 20'000 && version.trouble().empty(); ++i) {
+    grpc::ClientContext context;
+    ASSERT_TRUE(stub_->GetVersion(&context, {}, &version).ok());
+  }
+  EXPECT_THAT(version.trouble(), HasSubstr("disk I/O error"));
+  flaky_->Recover();
 }
 
 TEST_F(AdminServiceTest, SaysWhyASidecarCannotBeAsked) {

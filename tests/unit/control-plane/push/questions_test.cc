@@ -129,7 +129,8 @@ TEST_F(QuestionsTest, SaysWhoCannotBeAsked) {
   Open("a", &peer_, /*explains=*/false);
   EXPECT_THAT(std::string(Ask("a").status().message()), HasSubstr("too old to be asked"));
   Open("b", &peer_);
-  EXPECT_FALSE(Ask("b", std::chrono::minutes(1), /*cancelled=*/true).ok());
+  EXPECT_EQ(Ask("b", std::chrono::minutes(1), /*cancelled=*/true).status().code(),
+            absl::StatusCode::kCancelled);
 }
 
 }  // namespace

@@ -205,7 +205,7 @@ TEST(SqliteCrash, SaysThatItHasFailedAndStops) {
   machine.disk.CrashAfter(1);
   EXPECT_FALSE((*store)->Txn({.then = {Operation::Put("a", "2")}}).ok());
   const absl::Status status = (*store)->Range({}).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_NE(status.message().find("restart the control plane"), absl::string_view::npos);
   std::unique_lock<std::mutex> lock(mutex);
   EXPECT_TRUE(changed.wait_for(lock, std::chrono::seconds(20), [&] { return !told.ok(); }));

@@ -15,7 +15,7 @@ TEST(ReasonPhrase, KnowsEveryStatusThatTollgateAnswersWith) {
 
 TEST(ReasonPhrase, HasNoneForAStatusThatNobodyRegistered) {
   for (const int status : {0, 99, 299, 418, 599, 999}) {
-    EXPECT_EQ(ReasonPhrase(status), ReasonPhrase(-1)) << status;
+    EXPECT_EQ(ReasonPhrase(status), "") << status;
   }
 }
 

@@ -203,10 +203,9 @@ TEST_F(ServerTest, SwapsTheAddressesOfTwoListeners) {
   ASSERT_EQ(Adopt(next).size(), 1u);
 }
 
-TEST_F(ServerTest, DeniesARevokedKeyInEveryWorker) {
-  const GeneratedApiKey key = GenerateApiKey();
+// A policy whose one route wants a key, this one.
+Policy WithKey(Policy policy, const GeneratedApiKey& key) {
   const Digest256 hash = HashApiKeySecret("a pepper of many bytes", key.secret);
-  Policy policy = PolicyOf({"in"});
   RoutePolicy& route = DataPath::RouteOf(policy);
   route.is_public = false;
   route.require = {"read"};
@@ -220,9 +219,33 @@ TEST_F(ServerTest, DeniesARevokedKeyInEveryWorker) {
   consumer.api_keys.back().id = key.id;
   consumer.api_keys.back().hash = std::string(AsBytes(hash));
   consumer.api_keys.back().pepper = "pepper";
-  ASSERT_THAT(Adopt(policy), IsEmpty());
-  const std::string request =
-      absl::StrCat("GET / HTTP/1.1\r\nHost: x\r\nX-Api-Key: ", key.text(), "\r\n\r\n");
+  return policy;
+}
+std::string RequestWith(const GeneratedApiKey& key) {
+  return absl::StrCat("GET / HTTP/1.1\r\nHost: x\r\nX-Api-Key: ", key.text(), "\r\n\r\n");
+}
+
+TEST_F(ServerTest, EndsTheOpenRequestsOfARevokedKeyInEveryWorker) {
+  ListeningSocket upstream = *Listen(*Address::Parse("127.0.0.1:0"));
+  const GeneratedApiKey key = GenerateApiKey();
+  ASSERT_THAT(Adopt(WithKey(PolicyOf({"in"}, {upstream.address}), key)), IsEmpty());
+  Wire first = Wire::To(Of("in"));
+  first.Send(RequestWith(key));
+  Wire held = Received(upstream);
+  Wire second = Wire::To(Of("in"));
+  second.Send(RequestWith(key));
+  Wire also_held = Received(upstream);
+  std::promise<void> revoked;
+  server->Revoke({key.id}, [&] { revoked.set_value(); });
+  revoked.get_future().get();
+  EXPECT_TRUE(first.Receives("HTTP/1.1 401 "));
+  EXPECT_TRUE(second.Receives("HTTP/1.1 401 "));
+}
+
+TEST_F(ServerTest, DeniesARevokedKeyInEveryWorker) {
+  const GeneratedApiKey key = GenerateApiKey();
+  ASSERT_THAT(Adopt(WithKey(PolicyOf({"in"}), key)), IsEmpty());
+  const std::string request = RequestWith(key);
   // Connections go to the least loaded worker: two at once are one each.
   Wire first = Wire::To(Of("in"));
   first.Send(request);

@@ -225,7 +225,7 @@ TEST_F(CredentialsTest, ARevocationEndsARequestThatWaitsForItsAnswer) {
   client->Send(absl::StrCat("GET /x HTTP/1.1\r\nHost: x\r\n", KeyField(till), "\r\n"));
   ASSERT_TRUE(UpstreamHas(a, "\r\n\r\n"));
   path.Revoke({till.id});
-  ASSERT_TRUE(path.Receives(*client, "\"code\":\"key_revoked\""));
+  ASSERT_TRUE(path.Receives(*client, "\"code\":\"invalid_key\""));
   EXPECT_THAT(client->Got(), StartsWith("HTTP/1.1 401 "));
   EXPECT_THAT(client->Got(), Not(HasSubstr("tollgate-outcome")));
   ASSERT_TRUE(path.RunUntil([&] { return Upstream(a).Closed(); }));  // nobody waits for it any more
@@ -238,14 +238,16 @@ TEST_F(CredentialsTest, OfAPaymentThatARevocationMetUnderWayTheOutcomeIsUnknown)
   DataPath::RouteOf(policy).method = "";
   Serve();
   auto client = path.Connect();
-  client->Send(absl::StrCat("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n",
-                            KeyField(till), "\r\nhalf"));
+  client->Send(absl::StrCat("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n", KeyField(till),
+                            "\r\nhalf"));
   ASSERT_TRUE(UpstreamHas(a, "half"));
   path.Revoke({till.id});
-  ASSERT_TRUE(path.Receives(*client, "\"code\":\"key_revoked\""));
+  ASSERT_TRUE(path.Receives(*client, "\"code\":\"invalid_key\""));
   EXPECT_THAT(client->Got(), StartsWith("HTTP/1.1 401 "));
   EXPECT_THAT(client->Got(), HasSubstr("tollgate-outcome: unknown\r\n"));
   ASSERT_TRUE(path.RunUntil([&] { return Upstream(a).Closed(); }));
+  client->Send("rest!");
+  path.Settle();
   EXPECT_THAT(a.All(), Not(HasSubstr("rest")));
 }
 
