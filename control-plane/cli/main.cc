@@ -104,6 +104,26 @@ class CommandLine {
         ->type_name("DURATION");
   }
 
+  // The number of a release, at least `least`.
+  template <typename Number>
+  static CLI::Option* AddRelease(CLI::App* command, const std::string& name, uint64_t least,
+                                 Number* out, const std::string& help) {
+    return command
+        ->add_option_function<std::string>(
+            name,
+            [name, least, out](const std::string& text) {
+              uint64_t number = 0;
+              if (!ParseCliNumber(text, &number) || number < least) {
+                throw CLI::ValidationError(
+                    name, absl::StrCat("\"", text, "\" is no release; expected its number, from ",
+                                       least, " on: see tollgatectl releases"));
+              }
+              *out = number;
+            },
+            help)
+        ->type_name("RELEASE");
+  }
+
   static void AddPaths(CLI::App* command, std::vector<std::string>* paths) {
     command->add_option("-f,--file", *paths, "YAML file, directory, or - for standard input")
         ->required()
@@ -140,8 +160,8 @@ class CommandLine {
         ->needs(owner);
     AddWait(apply);
     apply->add_option("-m,--message", apply_.message, "Kept with the release");
-    apply->add_option("--base", apply_.base, "Publish only if this release is still the head")
-        ->type_name("RELEASE");
+    AddRelease(apply, "--base", 0, &apply_.base,
+               "Publish only if this release is still the head; 0: if there is none yet");
 
     CLI::App* validate =
         AddCommand(&app_, "validate", "Check documents, change nothing",
@@ -158,7 +178,7 @@ class CommandLine {
     get->add_option("KIND", kind_,
                     "Service, Issuer, Plan, Consumer, Api or Listener; default: all");
     get->add_option("NAME", name_);
-    get->add_option("--release", release_, "Of an older release")->type_name("RELEASE");
+    AddRelease(get, "--release", 1, &release_, "Of an older release");
 
     CLI::App* remove =
         AddCommand(&app_, "delete", "Delete one document, as a release",
@@ -175,7 +195,7 @@ class CommandLine {
         AddCommand(&app_, "rollback",
                    "Publish an older release's documents again (API keys are not rolled back)",
                    [this](Session& s) { return RunRollback(s, release_, apply_.wait); });
-    rollback->add_option("RELEASE", release_, "Default: the one before the head");
+    AddRelease(rollback, "RELEASE", 1, &release_, "Default: the one before the head");
     AddWait(rollback);
   }
 

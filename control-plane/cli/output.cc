@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
@@ -182,6 +183,11 @@ bool ParseCliDuration(const std::string& text, Duration* out) {
   if (absl::AbsDuration(parsed) > absl::Hours(24 * 3660)) return false;
   *out = Duration(absl::ToInt64Nanoseconds(parsed));
   return true;
+}
+
+bool ParseCliNumber(absl::string_view text, uint64_t* out) {
+  return absl::c_all_of(text, [](unsigned char c) { return absl::ascii_isdigit(c); }) &&
+         absl::SimpleAtoi(text, out);
 }
 
 std::string MessageToJson(const Message& message) { return absl::StrCat(ToJson(message), "\n"); }

@@ -1,6 +1,7 @@
 // What tollgatectl prints: tables for people, JSON and YAML for programs. Stateless.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,8 @@ class Table {
 std::string Age(Duration age);
 // "3s", "90d", "10m", "1h30m"; also a sign.
 bool ParseCliDuration(const std::string& text, Duration* out);
+// Decimal digits and nothing else: no sign, no octal or hexadecimal.
+bool ParseCliNumber(absl::string_view text, uint64_t* out);
 
 // A message with all its fields, those that are not set too (a message that is not set is null):
 // numbers are numbers, and keys are the names in the proto. Documents of the model are written as

@@ -95,6 +95,9 @@ ends 0 "unchanged" -- tollgatectl apply -f "$run/plan.yaml"
 printf 'kind: Plan\nname: p\nlimit: 2/second\nalgorithm: gcra\nper: consumer\n' >"$run/plan.yaml"
 ends 4 "release" -- tollgatectl apply -f "$run/plan.yaml" --base 0
 ends 1 "99" -- tollgatectl rollback 99
+ends 2 "is no release; expected its number, from 1 on" -- tollgatectl rollback -- -1
+ends 2 "is no release; expected its number, from 1 on" -- tollgatectl rollback 0x1
+ends 1 "release 10" -- tollgatectl rollback 010
 ends 1 "nobody" -- tollgatectl key issue nobody till
 ends 2 "--id" -- tollgatectl key revoke
 ends 2 "--no-such-flag" -- tollgatectl proxies --no-such-flag

@@ -39,6 +39,17 @@ TEST(CliDuration, ReadsDaysAndSigns) {
   }
 }
 
+TEST(CliNumber, IsDecimalAndNothingElse) {
+  uint64_t number = 0;
+  EXPECT_TRUE(ParseCliNumber("010", &number));
+  EXPECT_EQ(number, 10u);  // in octal it would be a rollback to release 8
+  EXPECT_TRUE(ParseCliNumber("18446744073709551615", &number));
+  EXPECT_EQ(number, 18446744073709551615u);
+  for (const char* bad : {"", "-1", "+1", " 1", "0x10", "1e3", "18446744073709551616", "seven"}) {
+    EXPECT_FALSE(ParseCliNumber(bad, &number)) << bad;
+  }
+}
+
 TEST(Messages, AreJsonWithNumbersAndAllFields) {
   admin::v1::RevokeKeyResponse response;
   response.add_ids("a\"b");
