@@ -103,7 +103,10 @@ class GrpcTransport final : public StreamTransport<Out, In> {
       events_.on_closed(
           absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message()));
       const std::shared_ptr<Calls> calls = calls_;
-      const std::shared_ptr<Call> self = std::move(self_);
+      // First of all, for it holds the channel, and this is a thread of gRPC: whoever waits below
+      // must be the one to let the channel go. Its end joins this thread.
+      std::shared_ptr<Call> self = std::move(self_);
+      self.reset();
       const std::lock_guard lock(calls->mutex);
       --calls->count;
       calls->none.notify_all();
