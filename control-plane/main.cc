@@ -104,6 +104,7 @@ absl::Status Run(const Flags& flags) {
     return absl::OkStatus();
   }
 
+  DenialStore denials(*store, clock);
   Fleet fleet(&clock);
   Releases* published = nullptr;  // the check looks at the head of what it checks for
   const PublishCheck check(fleet, [&published](absl::string_view environment) {
@@ -123,7 +124,7 @@ absl::Status Run(const Flags& flags) {
   AdsServer ads(&hub, &fleet);
   Questions questions;
   AgentServer agents(&fleet, &questions);
-  AdminApi api(*store, releases, credentials, fleet, questions, *state);
+  AdminApi api(*store, releases, credentials, denials, fleet, questions, *state);
   AdminService admin(&api);
 
   ASSIGN_OR_RETURN(const auto control_endpoint,

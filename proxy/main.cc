@@ -129,6 +129,7 @@ int Serve(const config::v1::Bootstrap& bootstrap, std::optional<config::v1::Bund
   Serving serving(**server, readiness);
   std::unique_ptr<LastKnownGood> kept;
   if (file_policy.has_value()) {
+    serving.Deny(DenialsOf(*file_policy), [] {});
     if (const absl::Status s = serving.AdoptNow(*file_policy); !s.ok()) return Fail(1, s);
   } else {
     auto started = StartControl(bootstrap, **server, serving, metrics, readiness, files, clock,

@@ -4,6 +4,7 @@
 
 #include "common/policy/check.h"
 #include "common/policy/policy.h"
+#include "common/policy/token_denial.h"
 
 namespace tollgate::internal {
 
@@ -16,6 +17,7 @@ void ConvertRouteTables(const config::v1::Bundle& bundle, Policy& policy, Errors
 void ConvertListeners(const config::v1::Bundle& bundle, Policy& policy, Errors& errors);
 // Checks only: a Revocation applies at once, and belongs to no Policy.
 void CheckRevocations(const config::v1::Bundle& bundle, Errors& errors);
+std::vector<TokenDenial> ConvertTokenDenials(const config::v1::Revocation& from, Errors& errors);
 
 // One route of a table; `policy` has upstreams and plans.
 RoutePolicy ConvertRoute(const config::v1::Route& route, const At& at, const Policy& policy,

@@ -88,6 +88,7 @@ void CheckRevocations(const config::v1::Bundle& bundle, Errors& errors) {
     for (int k = 0; k < revocation.key_ids_size(); ++k) {
       CheckIdentifier(revocation.key_ids(k), root("key_ids", k), errors);
     }
+    ConvertTokenDenials(revocation, errors);
   }
 }
 

@@ -14,6 +14,7 @@
 #include "control-plane/push/fleet.h"
 #include "control-plane/push/questions.h"
 #include "control-plane/release/credential_store.h"
+#include "control-plane/release/denial_store.h"
 #include "control-plane/release/releases.h"
 #include "control-plane/release/state.h"
 #include "control-plane/store/rev_store.h"
@@ -31,11 +32,12 @@ struct Caller {
 class AdminApi {
  public:
   // Borrows all.
-  AdminApi(RevStore& store, Releases& releases, CredentialStore& credentials, Fleet& fleet,
-           Questions& questions, const StateView& state)
+  AdminApi(RevStore& store, Releases& releases, CredentialStore& credentials, DenialStore& denials,
+           Fleet& fleet, Questions& questions, const StateView& state)
       : store_(store),
         releases_(releases),
         credentials_(credentials),
+        denials_(denials),
         fleet_(fleet),
         questions_(questions),
         state_(state) {}
@@ -69,6 +71,13 @@ class AdminApi {
                          admin::v1::RevokeKeyResponse* response);
   absl::Status ListKeys(const admin::v1::ListKeysRequest& request,
                         admin::v1::ListKeysResponse* response);
+  // Durable when it returns.
+  absl::Status AddDenial(const Caller& caller, const admin::v1::AddDenialRequest& request,
+                         admin::v1::AddDenialResponse* response);
+  absl::Status RemoveDenial(const Caller& caller, const admin::v1::RemoveDenialRequest& request,
+                            admin::v1::RemoveDenialResponse* response);
+  absl::Status ListDenials(const admin::v1::ListDenialsRequest& request,
+                           admin::v1::ListDenialsResponse* response);
   absl::Status GetVersion(admin::v1::GetVersionResponse* response);
 
  private:
@@ -78,10 +87,13 @@ class AdminApi {
                                             const std::string& node) const;
   absl::Status CheckKeyName(const std::string& environment, const std::string& consumer,
                             const std::string& name);
+  // The iss claim of an Issuer in force.
+  absl::StatusOr<std::string> IssClaimOf(const std::string& environment, const std::string& issuer);
 
   RevStore& store_;
   Releases& releases_;
   CredentialStore& credentials_;
+  DenialStore& denials_;
   Fleet& fleet_;
   Questions& questions_;
   const StateView& state_;

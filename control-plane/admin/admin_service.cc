@@ -91,6 +91,19 @@ class AdminService::Service final : public admin::v1::AdminService::Service {
                         admin::v1::ListKeysResponse* response) override {
     return ToGrpc(api_->ListKeys(*request, response));
   }
+  grpc::Status AddDenial(grpc::ServerContext* context, const admin::v1::AddDenialRequest* request,
+                         admin::v1::AddDenialResponse* response) override {
+    return ToGrpc(api_->AddDenial(CallerOf(*context), *request, response));
+  }
+  grpc::Status RemoveDenial(grpc::ServerContext* context,
+                            const admin::v1::RemoveDenialRequest* request,
+                            admin::v1::RemoveDenialResponse* response) override {
+    return ToGrpc(api_->RemoveDenial(CallerOf(*context), *request, response));
+  }
+  grpc::Status ListDenials(grpc::ServerContext*, const admin::v1::ListDenialsRequest* request,
+                           admin::v1::ListDenialsResponse* response) override {
+    return ToGrpc(api_->ListDenials(*request, response));
+  }
   grpc::Status GetVersion(grpc::ServerContext*, const admin::v1::GetVersionRequest*,
                           admin::v1::GetVersionResponse* response) override {
     return ToGrpc(api_->GetVersion(response));

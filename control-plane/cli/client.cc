@@ -92,6 +92,18 @@ class GrpcClient final : public Client {
       const admin::v1::ListKeysRequest& request) override {
     return Call<admin::v1::ListKeysResponse>(&Stub::ListKeys, request);
   }
+  absl::StatusOr<admin::v1::AddDenialResponse> AddDenial(
+      const admin::v1::AddDenialRequest& request) override {
+    return Call<admin::v1::AddDenialResponse>(&Stub::AddDenial, request);
+  }
+  absl::StatusOr<admin::v1::RemoveDenialResponse> RemoveDenial(
+      const admin::v1::RemoveDenialRequest& request) override {
+    return Call<admin::v1::RemoveDenialResponse>(&Stub::RemoveDenial, request);
+  }
+  absl::StatusOr<admin::v1::ListDenialsResponse> ListDenials(
+      const admin::v1::ListDenialsRequest& request) override {
+    return Call<admin::v1::ListDenialsResponse>(&Stub::ListDenials, request);
+  }
   absl::StatusOr<admin::v1::GetVersionResponse> GetVersion() override {
     return Call<admin::v1::GetVersionResponse>(&Stub::GetVersion, admin::v1::GetVersionRequest());
   }

@@ -45,6 +45,12 @@ class Client {
       const admin::v1::RevokeKeyRequest& request) = 0;
   virtual absl::StatusOr<admin::v1::ListKeysResponse> ListKeys(
       const admin::v1::ListKeysRequest& request) = 0;
+  virtual absl::StatusOr<admin::v1::AddDenialResponse> AddDenial(
+      const admin::v1::AddDenialRequest& request) = 0;
+  virtual absl::StatusOr<admin::v1::RemoveDenialResponse> RemoveDenial(
+      const admin::v1::RemoveDenialRequest& request) = 0;
+  virtual absl::StatusOr<admin::v1::ListDenialsResponse> ListDenials(
+      const admin::v1::ListDenialsRequest& request) = 0;
   virtual absl::StatusOr<admin::v1::GetVersionResponse> GetVersion() = 0;
 };
 

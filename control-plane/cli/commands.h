@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "control-plane/cli/deny_command.h"
 #include "control-plane/cli/exit_code.h"
 #include "control-plane/cli/session.h"
 
@@ -53,6 +54,11 @@ ExitCode RunKeyRotate(Session& session, const std::string& consumer, const std::
 ExitCode RunKeyRevoke(Session& session, const std::string& consumer, const std::string& name,
                       const std::string& id);
 ExitCode RunKeyList(Session& session, const std::string& consumer);
+
+ExitCode RunDenyAdd(Session& session, const DenyFlags& flags);
+ExitCode RunDenyRemove(Session& session, const std::string& id);
+// issuer "": of all.
+ExitCode RunDenyList(Session& session, const std::string& issuer);
 
 struct TokenFlags {
   std::string key_file;

@@ -41,6 +41,7 @@ class CommandLine {
     AddReleaseCommands();
     AddFleetCommands();
     AddKeyCommands();
+    AddDenyCommands();
     AddOfflineCommands();
   }
 
@@ -258,6 +259,26 @@ class CommandLine {
     list->add_option("CONSUMER", consumer_, "Default: all");
   }
 
+  void AddDenyCommands() {
+    CLI::App* deny = app_.add_subcommand(
+        "deny", "Refuse tokens of an issuer that verify, at once, until lifted");
+    deny->require_subcommand(1);
+    CLI::App* add = AddCommand(deny, "add", "Deny one token, or all of a subject or client",
+                               [this](Session& s) { return RunDenyAdd(s, deny_); });
+    add->add_option("--issuer", deny_.issuer, "Name of the Issuer")->required();
+    add->add_option("--token-id", deny_.token_id, "The jti claim: one token");
+    add->add_option("--subject", deny_.subject, "The sub claim: all its tokens, also later ones");
+    add->add_option("--client", deny_.client, "The client_id claim: all its tokens");
+    AddDuration(add, "--for", &deny_.lasts, "How long, e.g. 12h; default: until it is removed");
+    add->add_option("--reason", deny_.reason, "Kept with it");
+    CLI::App* remove = AddCommand(deny, "remove", "Lift a denial, by its id",
+                                  [this](Session& s) { return RunDenyRemove(s, id_); });
+    remove->add_option("ID", id_)->required();
+    CLI::App* list = AddCommand(deny, "list", "List what is denied, and what was until lately",
+                                [this](Session& s) { return RunDenyList(s, deny_.issuer); });
+    list->add_option("--issuer", deny_.issuer, "Default: all");
+  }
+
   void AddOfflineCommands() {
     CLI::App* translate = AddCommand(
         &app_, "translate", "Print what one sidecar would receive, for tollgate-proxy --policy",
@@ -300,6 +321,7 @@ class CommandLine {
   GlobalFlags globals_;
   ApplyFlags apply_;
   ExplainFlags explain_;
+  DenyFlags deny_;
   TokenFlags token_;
   KeygenFlags keygen_;
   bool offline_ = false;

@@ -29,6 +29,9 @@ Credentials CredentialsOf(const EnvironmentState& state,
   for (const KeyRecord& key : state.revoked) {
     credentials.revoked.push_back({key.consumer, key.id, static_cast<uint64_t>(key.revision)});
   }
+  for (const DenialRecord& denied : state.denied) {
+    credentials.denied.push_back({denied.denial, static_cast<uint64_t>(denied.revision)});
+  }
   return credentials;
 }
 

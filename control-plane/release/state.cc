@@ -24,6 +24,7 @@ struct Environment {
   std::shared_ptr<const DocumentSet> documents = std::make_shared<const DocumentSet>();
   std::map<std::string, std::vector<KeyRecord>> rings;  // by store key
   std::map<std::string, KeyRecord> revoked;             // by id
+  std::map<std::string, DenialRecord> denied;           // by store key
 
   std::shared_ptr<const EnvironmentState> ToState() const {
     auto state = std::make_shared<EnvironmentState>();
@@ -39,12 +40,14 @@ struct Environment {
     std::stable_sort(
         state->revoked.begin(), state->revoked.end(),
         [](const KeyRecord& a, const KeyRecord& b) { return a.revision > b.revision; });
+    for (const auto& [key, record] : denied) state->denied.push_back(record);
     return state;
   }
 };
 
 bool IsRelevant(absl::string_view kind) {
-  return kind == "head" || kind == "keys" || kind == "revoked";
+  return kind == "head" || kind == "keys" || kind == "revoked" || kind == "denied" ||
+         kind == "lifted";
 }
 
 class StoreView final : public StateView {
@@ -120,7 +123,10 @@ class StoreView final : public StateView {
   absl::Status Read(const std::string& name, Revision revision, Environment* out) {
     ASSIGN_OR_RETURN(const auto head, Get(store_, HeadKey(name), revision));
     if (head.has_value()) RETURN_IF_ERROR(ApplyHead(name, *head, out));
-    for (const std::string& prefix : {KeyRingsPrefix(name), RevokedPrefix(name)}) {
+    ASSIGN_OR_RETURN(const auto lifted, Get(store_, LiftedKey(name), revision));
+    if (lifted.has_value()) RETURN_IF_ERROR(ApplyCredential(*lifted, out));
+    for (const std::string& prefix :
+         {KeyRingsPrefix(name), RevokedPrefix(name), DeniedPrefix(name)}) {
       ASSIGN_OR_RETURN(const std::vector<KeyValue> kvs,
                        ReadAll(store_, prefix, /*keys_only=*/false, revision));
       for (const KeyValue& kv : kvs) RETURN_IF_ERROR(ApplyCredential(kv, out));
@@ -142,10 +148,12 @@ class StoreView final : public StateView {
     ParseStoreKey(kv.key, &key);
     if (key.kind == "keys") {
       ASSIGN_OR_RETURN(out->rings[kv.key], ParseKeyRing(kv));
-    } else {
+    } else if (key.kind == "revoked") {
       ASSIGN_OR_RETURN(KeyRecord record, ParseRevokedKey(kv));
       out->revoked[record.id] = std::move(record);
-    }
+    } else if (key.kind == "denied") {
+      ASSIGN_OR_RETURN(out->denied[kv.key], ParseDenial(kv));
+    }  // "lifted" has nothing but its revision
     out->revision = std::max(out->revision, kv.mod_revision);
     return absl::OkStatus();
   }
@@ -247,13 +255,15 @@ class StoreView final : public StateView {
     for (const Event& event : batch.events) {
       StoreKey key;
       ParseStoreKey(event.kv.key, &key);
-      // Heads, rings and revocations are never deleted: somebody else's hand.
-      if (event.kind == Event::Kind::kDelete) {
-        return absl::DataLossError(absl::StrCat("store: key '", event.kv.key, "' was deleted"));
-      }
       const std::string name(key.environment);
       Environment& environment = environments_[name];
-      if (key.kind == "head") {
+      if (event.kind == Event::Kind::kDelete) {
+        // Heads, rings and revocations are never deleted: somebody else's hand.
+        if (key.kind != "denied") {
+          return absl::DataLossError(absl::StrCat("store: key '", event.kv.key, "' was deleted"));
+        }
+        environment.denied.erase(event.kv.key);
+      } else if (key.kind == "head") {
         const absl::Status status = ApplyHead(name, event.kv, &environment);
         // Collected already, because we are that late: a newer head is in the queue.
         if (absl::IsNotFound(status)) continue;

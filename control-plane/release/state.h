@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "common/base/backoff.h"
 #include "control-plane/release/credential_store.h"
+#include "control-plane/release/denial_store.h"
 #include "control-plane/release/document_set.h"
 #include "control-plane/release/releases.h"
 #include "control-plane/store/rev_store.h"
@@ -25,7 +26,8 @@ struct EnvironmentState {
   Revision revision = 0;                         // of the last change of anything below
   std::shared_ptr<const DocumentSet> documents;  // never null
   std::vector<KeyRecord> keys;                   // not revoked (readers check not_after), by id
-  std::vector<KeyRecord> revoked;                // the deny list, newest first
+  std::vector<KeyRecord> revoked;                // API keys, newest first
+  std::vector<DenialRecord> denied;              // tokens (readers check until), by id
 };
 struct State {
   std::string incarnation;

@@ -60,6 +60,11 @@ std::string RevokedPrefix(absl::string_view e) { return Under(e, "revoked/"); }
 std::string RevokedKeyKey(absl::string_view e, absl::string_view id) {
   return absl::StrCat(RevokedPrefix(e), id);
 }
+std::string DeniedPrefix(absl::string_view e) { return Under(e, "denied/"); }
+std::string DeniedKey(absl::string_view e, absl::string_view id) {
+  return absl::StrCat(DeniedPrefix(e), id);
+}
+std::string LiftedKey(absl::string_view e) { return Under(e, "lifted"); }
 
 bool ParseStoreKey(absl::string_view key, StoreKey* out) {
   if (!absl::ConsumePrefix(&key, kStoreRoot)) return false;

@@ -33,11 +33,16 @@ std::string KeyRingKey(absl::string_view environment, absl::string_view consumer
                        absl::string_view name);
 std::string RevokedPrefix(absl::string_view environment);
 std::string RevokedKeyKey(absl::string_view environment, absl::string_view id);
+std::string DeniedPrefix(absl::string_view environment);
+std::string DeniedKey(absl::string_view environment, absl::string_view id);
+// Written whenever a denial is deleted: what was deleted has no revision.
+std::string LiftedKey(absl::string_view environment);
 
 // "/tollgate/v1/ENVIRONMENT/KIND/rest" taken apart. False for anything else.
 struct StoreKey {
   absl::string_view environment;
-  absl::string_view kind;  // head, release, manifest, blob, keys, revoked, collector
+  absl::string_view kind;  // head, release, manifest, blob, keys, revoked, denied, lifted,
+                           // collector
   absl::string_view rest;
 };
 bool ParseStoreKey(absl::string_view key, StoreKey* out);

@@ -48,7 +48,7 @@ std::vector<NamedResource> Serialize(const config::v1::Bundle& bundle) {
       }
       versions[out.back().name] = out.back().version;
     }
-    if (InCut(type)) (*epoch.mutable_digests())[std::string(TypeUrl(type))] = SetDigest(versions);
+    (*epoch.mutable_digests())[std::string(TypeUrl(type))] = SetDigest(versions);
   };
   add(ResourceType::kUpstream, bundle.upstreams());
   add(ResourceType::kEndpoints, bundle.endpoints());

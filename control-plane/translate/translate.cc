@@ -40,7 +40,8 @@ class Translator {
     if (!service_.uses.empty()) AddOutbound();
     RETURN_IF_ERROR(AddConsumers());
     AddPolicySet();
-    AddRevocation();
+    AddRevokedKeys();
+    AddDeniedTokens(cut);
     config::v1::Epoch* epoch = bundle_.mutable_epoch();
     epoch->set_incarnation(cut.incarnation);
     epoch->set_revision(cut.revision);
@@ -50,6 +51,7 @@ class Translator {
     Sort(bundle_.mutable_upstreams());
     Sort(bundle_.mutable_secrets());
     Sort(bundle_.mutable_listeners());
+    Sort(bundle_.mutable_revocations());
     std::sort(bundle_.mutable_endpoints()->begin(), bundle_.mutable_endpoints()->end(),
               [](const auto& a, const auto& b) { return a.upstream() < b.upstream(); });
     return std::move(bundle_);
@@ -254,7 +256,7 @@ class Translator {
   }
 
   // Only where keys are accepted; of consumers that the model still has.
-  void AddRevocation() {
+  void AddRevokedKeys() {
     if (!accepts_keys_) return;
     std::vector<const RevokedKey*> revoked;
     for (const RevokedKey& key : credentials_.revoked) {
@@ -271,6 +273,28 @@ class Translator {
     std::set<std::string> ids;
     for (const RevokedKey* key : revoked) ids.insert(key->id);
     out->mutable_key_ids()->Add(ids.begin(), ids.end());
+  }
+
+  // Of the issuers whose tokens are accepted here: all, for what is left out is allowed.
+  void AddDeniedTokens(const CutIdentity& cut) {
+    std::set<std::string> accepted;  // their iss claims
+    for (const std::string& name : issuers_) {
+      accepted.insert(model_.issuers.at(name).policy.issuer);
+    }
+    std::map<DeniedToken, const DeniedTokens*> denied;
+    for (const DeniedTokens& tokens : credentials_.denied) {
+      if (accepted.contains(tokens.denial.token.issuer)) denied[tokens.denial.token] = &tokens;
+    }
+    if (denied.empty()) return;
+    config::v1::Revocation* out = bundle_.add_revocations();
+    out->set_name("denied");
+    out->set_incarnation(cut.incarnation);
+    uint64_t newest = 0;
+    for (const auto& [token, tokens] : denied) {
+      *out->add_tokens() = ToProto(tokens->denial);
+      newest = std::max(newest, tokens->revision);
+    }
+    out->set_revision(newest);
   }
 
   const Model& model_;

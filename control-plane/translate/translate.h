@@ -28,6 +28,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/policy/token_denial.h"
 #include "control-plane/model/model.h"
 #include "tollgate/config/v1/config.pb.h"
 
@@ -47,10 +48,15 @@ struct RevokedKey {
   std::string id;
   uint64_t revision = 0;  // at which it was revoked
 };
+struct DeniedTokens {
+  TokenDenial denial;
+  uint64_t revision = 0;  // at which it was denied, or that was changed
+};
 struct Credentials {
   std::vector<LiveKey> keys;
   std::map<std::string, std::string> peppers;  // name -> bytes
   std::vector<RevokedKey> revoked;
+  std::vector<DeniedTokens> denied = {};
 };
 
 // The sidecar that asks.
@@ -84,8 +90,8 @@ struct NamedResource {
   friend bool operator==(const NamedResource&, const NamedResource&) = default;
 };
 // In the order of a cut (common/policy/resource_type.h), by name within a type; Revocations stand
-// before the Epoch, which comes last and carries the digest of every type of the cut, also of those
-// without a resource.
+// before the Epoch, which comes last and carries the digest of every type, also of those without a
+// resource, and of the Revocations: it vouches for what they no longer list.
 std::vector<NamedResource> Serialize(const config::v1::Bundle& bundle);
 
 }  // namespace tollgate::control

@@ -16,7 +16,6 @@ using Result = ClaimsReader::Result;
 
 // FAPI 2.0 section 5.3.2.1: iat and nbf up to 10 s ahead are accepted, more than 60 s never.
 constexpr Duration kAheadAccepted = std::chrono::seconds(10);
-constexpr Duration kMaxLeeway = std::chrono::seconds(60);
 
 TokenError Missing(absl::string_view claim) {
   return {.failure = TokenFailure::kMissingClaim, .claim = claim};
@@ -153,6 +152,7 @@ TokenError TokenIssuer::ReadClaims(const ClaimsReader& claims, std::optional<abs
   if (!TypeAccepted(typ)) return {.failure = TokenFailure::kType};
   const bool strict = profile_ == TokenProfile::kRfc9068;
   token->issuer = name_;
+  token->iss = issuer_;
 
   std::optional<WallTime> expires;
   if (auto e = ReadTime(claims, "exp", /*required=*/true, &expires); !e.ok()) return e;
@@ -172,9 +172,8 @@ TokenError TokenIssuer::ReadClaims(const ClaimsReader& claims, std::optional<abs
   for (const absl::string_view audience : audiences) token->audiences.emplace_back(audience);
   if (auto e = ReadString(claims, "sub", strict, "sub", &token->subject); !e.ok()) return e;
   if (auto e = ReadString(claims, "jti", strict, "jti", &token->id); !e.ok()) return e;
-  if (strict) {
-    std::string client;
-    if (auto e = ReadString(claims, "client_id", true, "client_id", &client); !e.ok()) return e;
+  if (auto e = ReadString(claims, "client_id", strict, "client_id", &token->client); !e.ok()) {
+    return e;
   }
   if (auto e = ReadString(claims, consumer_claim_, false, "consumer_claim", &token->consumer);
       !e.ok()) {

@@ -19,13 +19,18 @@
 
 namespace tollgate::proxy {
 
+// An issuer's leeway is at most this.
+inline constexpr Duration kMaxLeeway = std::chrono::seconds(60);
+
 // What a token said, once its signature held. A value. It says nothing about permission.
 struct VerifiedToken {
   std::string issuer;    // name of the IssuerPolicy
+  std::string iss;       // the claim
   std::string consumer;  // value of its consumer_claim; "": the token has none
   std::vector<std::string> permissions;
   std::string subject;  // "": absent
   std::string id;       // jti; "": absent
+  std::string client;   // client_id; "": absent
   std::vector<std::string> audiences;
   WallTime expires{};
   std::optional<WallTime> not_before;

@@ -46,7 +46,11 @@ ControlClient::Status AdsClient::status() const {
 }
 
 void AdsClient::Start() {
-  executor_->Post([this] { Reconnect(); });
+  executor_->Post([this] {
+    // What was loaded is what is kept. The process before may have ended before it could forget.
+    if (staging_.active_epoch().revision() != 0) OnKept(staging_.active_epoch());
+    Reconnect();
+  });
 }
 
 void AdsClient::Reconnect() {
@@ -213,24 +217,28 @@ void AdsClient::OnAdopted(std::vector<ResourceError> errors) {
 
 void AdsClient::Keep(bool revocations_changed) {
   const config::v1::Epoch epoch = staging_.active_epoch();
-  const auto kept = [this, epoch] {
-    if (book_.Kept(epoch) && options_.last_known_good != nullptr) {
-      options_.last_known_good->SaveRevocations(book_.held(), [](const absl::Status&) {});
-    }
-  };
   if (options_.last_known_good == nullptr) {
-    kept();
+    OnKept(epoch);
     return;
   }
   // Before the policy (the writer keeps that order), else a restart between the two would compare
   // this Epoch with revisions of another life of the store.
-  if (revocations_changed) {
-    options_.last_known_good->SaveRevocations(book_.held(), [](const absl::Status&) {});
-  }
-  options_.last_known_good->SavePolicy(staging_.active(),
-                                       [executor = executor_, kept](const absl::Status& status) {
-                                         if (status.ok()) executor->Post(kept);
-                                       });
+  if (revocations_changed) SaveRevocations();
+  options_.last_known_good->SavePolicy(
+      staging_.active(), [this, executor = executor_, epoch](const absl::Status& status) {
+        if (status.ok()) executor->Post([this, epoch] { OnKept(epoch); });
+      });
+}
+
+void AdsClient::OnKept(const config::v1::Epoch& epoch) {
+  if (!book_.Kept(epoch, clock_->Wall())) return;
+  SaveRevocations();
+  sink_->Deny({{}, DeniedTokens(book_.held())}, [] {});
+}
+
+void AdsClient::SaveRevocations() {
+  if (options_.last_known_good == nullptr) return;
+  options_.last_known_good->SaveRevocations(book_.held(), [](const absl::Status&) {});
 }
 
 void AdsClient::OnRevocation(const Response& response) {
@@ -240,10 +248,10 @@ void AdsClient::OnRevocation(const Response& response) {
   denial->nonce = response.nonce();
   denial->errors = std::move(change.errors);
   denial->versions = book_.Versions();
-  if (!change.key_ids.empty()) {
-    spdlog::info(absl::StrCat("revoked: ", change.key_ids.size(), " API keys"));
-  }
-  sink_->Revoke(std::move(change.key_ids), [this, denial, executor = executor_] {
+  Denials denials{std::move(change.key_ids), DeniedTokens(book_.held())};
+  spdlog::info(absl::StrCat("revoked: ", denials.key_ids.size(), " more API keys; denied: ",
+                            denials.tokens.size(), " tokens, subjects and clients"));
+  sink_->Deny(std::move(denials), [this, denial, executor = executor_] {
     executor->Post([this, denial] { OnDenied(denial, absl::OkStatus()); });
   });
   if (options_.last_known_good == nullptr) {

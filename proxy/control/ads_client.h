@@ -73,6 +73,8 @@ class AdsClient {
   void OnRevocation(const Response& response);
   void OnDenied(const std::shared_ptr<Denial>& denial, const absl::Status& status);
   void Keep(bool revocations_changed);
+  void OnKept(const config::v1::Epoch& epoch);
+  void SaveRevocations();
   void Report(const config::v1::Epoch& epoch, const std::vector<ResourceError>& errors);
   // Acknowledges, or refuses when there are errors; drops the answer if that stream has ended.
   void Answer(uint64_t stream, ResourceType type, const std::string& nonce,

@@ -65,7 +65,10 @@ std::string EncodeRevocations(const Revocations& revocations) {
     message.set_name(name);
     message.set_revision(held.revision);
     *message.mutable_key_ids() = {held.key_ids.begin(), held.key_ids.end()};
+    message.set_incarnation(held.incarnation);
+    for (const TokenDenial& denial : held.tokens) *message.add_tokens() = ToProto(denial);
     Add(ResourceType::kRevocation, name, held.version, message.SerializeAsString(), &out);
+    message.Clear();
   }
   std::map<uint64_t, std::vector<std::string>> by_revision;
   for (const auto& [id, revision] : revocations.lingering) by_revision[revision].push_back(id);
@@ -74,6 +77,18 @@ std::string EncodeRevocations(const Revocations& revocations) {
     message.set_revision(revision);
     *message.mutable_key_ids() = {ids.begin(), ids.end()};
     Add(ResourceType::kRevocation, kLingering, "", message.SerializeAsString(), &out);
+    message.Clear();
+  }
+  std::map<std::pair<std::string, uint64_t>, config::v1::Revocation> tokens;  // life and revision
+  for (const auto& [lingering, rest] : revocations.lingering_tokens) {
+    *tokens[{lingering.incarnation, rest.revision}].add_tokens() =
+        ToProto(TokenDenial{lingering.token, rest.until});
+  }
+  for (auto& [origin, list] : tokens) {
+    list.set_name(kLingering);
+    list.set_incarnation(origin.first);
+    list.set_revision(origin.second);
+    Add(ResourceType::kRevocation, kLingering, "", list.SerializeAsString(), &out);
   }
   return out.SerializeAsString();
 }
@@ -88,14 +103,27 @@ absl::StatusOr<Revocations> DecodeRevocations(const std::string& payload) {
     if (!message.ParseFromString(resource.resource().value())) {
       return absl::DataLossError("damaged (a resource)");
     }
+    std::vector<ResourceError> errors;
+    std::vector<TokenDenial> tokens = TokenDenialsOf(message, &errors);
+    // Other errors were reported when it came. But what we do not know, we did not write.
+    for (const ResourceError& error : errors) {
+      if (error.code != "UNKNOWN_FIELD") continue;
+      return absl::FailedPreconditionError("written by a newer version of this program");
+    }
     if (resource.version().empty()) {
       for (const std::string& id : message.key_ids()) {
         revocations.lingering[id] = message.revision();
       }
+      for (TokenDenial& denial : tokens) {
+        revocations.lingering_tokens[{std::move(denial.token), message.incarnation()}] = {
+            message.revision(), denial.until};
+      }
     } else {
       revocations.listed[resource.name()] = {resource.version(),
                                              message.revision(),
-                                             {message.key_ids().begin(), message.key_ids().end()}};
+                                             {message.key_ids().begin(), message.key_ids().end()},
+                                             std::move(tokens),
+                                             message.incarnation()};
     }
   }
   return revocations;
@@ -148,9 +176,9 @@ absl::StatusOr<LastKnownGood::Loaded> LastKnownGood::Load() const {
     return absl::Status(
         status.code(),
         absl::StrCat("last-known-good ", RevocationsPath(), ": ", status.message(),
-                     ". It holds the API keys that were revoked: restore the file, or the node id "
-                     "and the state key that it was written with. To start without it, remove it "
-                     "and ",
+                     ". It holds the API keys and tokens that were revoked: restore the file, or "
+                     "the node id and the state key that it was written with. To start without it, "
+                     "remove it and ",
                      PolicyPath(), ": then nothing is served until the control plane answers"));
   }
   loaded.policy_error = LoadPolicy(&loaded);

@@ -9,8 +9,15 @@
 
 #include "common/policy/from_proto.h"
 #include "common/policy/policy.h"
+#include "common/policy/token_denial.h"
 
 namespace tollgate::proxy {
+
+// What is refused whatever the policy says. A value.
+struct Denials {
+  std::vector<std::string> key_ids;  // more API keys: those of earlier calls stay denied for ever
+  std::vector<TokenDenial> tokens;   // all tokens: what is missing here is allowed again
+};
 
 class PolicySink {
  public:
@@ -22,10 +29,10 @@ class PolicySink {
   virtual void Adopt(std::shared_ptr<const Policy> policy,
                      std::function<void(std::vector<ResourceError>)> done) = 0;
 
-  // Denies these API keys from now on, in every worker, whatever the policy says; `done` comes when
-  // the last worker does. Additive: nothing that was revoked is ever allowed again by a later call.
-  // May overlap an Adopt and other calls of itself. Called on the control thread; must not block.
-  virtual void Revoke(std::vector<std::string> key_ids, std::function<void()> done) = 0;
+  // In every worker from now on, also for streams that are open: those that it concerns end. `done`
+  // comes when the last worker has it. May overlap an Adopt and other calls of itself; the newest
+  // call decides about tokens. Called on the control thread; must not block.
+  virtual void Deny(Denials denials, std::function<void()> done) = 0;
 };
 
 }  // namespace tollgate::proxy

@@ -1,5 +1,7 @@
 #include "proxy/control/resources.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace tollgate::proxy {
@@ -73,6 +75,25 @@ std::vector<std::string> KeyIds(const Revocations& revocations) {
   }
   for (const auto& [id, revision] : revocations.lingering) ids.push_back(id);
   return ids;
+}
+
+// A token that several of them deny is denied as long as the last one says.
+std::vector<TokenDenial> DeniedTokens(const Revocations& revocations) {
+  std::map<DeniedToken, WallTime> ends;
+  const auto deny = [&ends](const DeniedToken& token, WallTime until) {
+    WallTime& end = ends.try_emplace(token, until).first->second;
+    end = std::max(end, until);
+  };
+  for (const auto& [name, held] : revocations.listed) {
+    for (const TokenDenial& denial : held.tokens) deny(denial.token, denial.until);
+  }
+  for (const auto& [lingering, rest] : revocations.lingering_tokens) {
+    deny(lingering.token, rest.until);
+  }
+  std::vector<TokenDenial> tokens;
+  tokens.reserve(ends.size());
+  for (const auto& [token, until] : ends) tokens.push_back({token, until});
+  return tokens;
 }
 
 }  // namespace tollgate::proxy

@@ -11,6 +11,7 @@
 
 #include "common/policy/from_proto.h"
 #include "common/policy/resource_type.h"
+#include "common/policy/token_denial.h"
 #include "tollgate/agent/v1/agent.pb.h"
 #include "tollgate/config/v1/config.pb.h"
 
@@ -47,23 +48,39 @@ struct HeldRevocation {
   std::string version;
   uint64_t revision = 0;
   std::vector<std::string> key_ids;
+  std::vector<TokenDenial> tokens = {};
+  std::string incarnation = {};  // of the store that denies these tokens; "": it did not say
   friend bool operator==(const HeldRevocation&, const HeldRevocation&) = default;
+};
+
+// A token that was denied by one life of the store, and is no longer listed.
+struct LingeringToken {
+  DeniedToken token;
+  std::string incarnation;
+  friend auto operator<=>(const LingeringToken&, const LingeringToken&) = default;
+};
+struct Lingering {
+  uint64_t revision = 0;  // of the Revocation that listed it last
+  WallTime until = kNoEnd;
+  friend bool operator==(const Lingering&, const Lingering&) = default;
 };
 
 // Everything that is denied here.
 struct Revocations {
   std::map<std::string, HeldRevocation> listed;  // by resource name
-  // Ids that no Revocation lists any more -> the revision that a kept policy must have before they
-  // may be forgotten: an older one could still hold the key. kForever: of another life of the
-  // store.
+  // API key ids that no Revocation lists any more -> the revision that a kept policy must have
+  // before they may be forgotten: an older one could still hold the key. kForever: of another life
+  // of the store.
   std::map<std::string, uint64_t> lingering;
-  // The life of the store that the revisions are of; "": not known.
+  // The life of the store that the revisions of `lingering` are of; "": not known.
   std::string incarnation = {};
+  std::map<LingeringToken, Lingering> lingering_tokens = {};
   friend bool operator==(const Revocations&, const Revocations&) = default;
 };
 inline constexpr uint64_t kForever = UINT64_MAX;
 
-// Every id that is denied, for PolicySink::Revoke.
+// Every id, and every token, that is denied, for PolicySink::Deny.
 std::vector<std::string> KeyIds(const Revocations& revocations);
+std::vector<TokenDenial> DeniedTokens(const Revocations& revocations);
 
 }  // namespace tollgate::proxy

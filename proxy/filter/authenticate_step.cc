@@ -104,6 +104,10 @@ class AuthenticateStep final : public Filter {
       return Refuse(c, result.error.reason().data(), std::string(result.error.description()),
                     BearerChallenge("invalid_token", result.error.description()));
     }
+    if (c.services->denied->TokenRevoked(*result.token, c.wall)) {
+      c.reason = kTokenRevoked;
+      return RevokedReply(*c.api, kTokenRevoked);
+    }
     c.token = std::move(result.token);
     c.consumer = c.snapshot->consumers->FindByToken(c.token->issuer, c.token->consumer);
     return kContinue;

@@ -24,4 +24,18 @@ LocalReply InvalidKey(const CompiledApi& api) {
   return Unauthorized(api, "invalid_key", "The API key is not valid.");
 }
 
+const char* RevokedSince(const RequestContext& context, const DenyList& denied, WallTime now) {
+  if (context.api_key != nullptr) {
+    return denied.KeyRevoked(context.api_key->id) ? kKeyRevoked : nullptr;
+  }
+  if (context.token != nullptr && denied.TokenRevoked(*context.token, now)) return kTokenRevoked;
+  return nullptr;
+}
+
+LocalReply RevokedReply(const CompiledApi& api, const char* reason) {
+  if (absl::string_view(reason) == kKeyRevoked) return InvalidKey(api);
+  return Unauthorized(api, reason, "The token was revoked.",
+                      BearerChallenge("invalid_token", "revoked"));
+}
+
 }  // namespace tollgate::proxy

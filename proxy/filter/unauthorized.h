@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "common/base/clock.h"
+#include "proxy/auth/deny_list.h"
 #include "proxy/filter/context.h"
 #include "proxy/filter/reply.h"
 
@@ -14,5 +16,14 @@ LocalReply Unauthorized(const CompiledApi& api, const char* reason, std::string 
 
 // Whatever is wrong with an API key: the log is told what, whoever tries keys is not.
 LocalReply InvalidKey(const CompiledApi& api);
+
+inline constexpr char kTokenRevoked[] = "token_revoked";
+inline constexpr char kKeyRevoked[] = "key_revoked";
+
+// Why the credential that let this request through no longer would: one of the two words above.
+// Null: it still would, or there was none.
+const char* RevokedSince(const RequestContext& context, const DenyList& denied, WallTime now);
+// `reason`: what RevokedSince said.
+LocalReply RevokedReply(const CompiledApi& api, const char* reason);
 
 }  // namespace tollgate::proxy

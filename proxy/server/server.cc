@@ -278,20 +278,30 @@ void Server::ResumeIfRoom(const std::string& name, BoundListener& listener) {
   }
 }
 
-void Server::Revoke(std::vector<std::string> key_ids, std::function<void()> done) {
-  Enqueue(
-      [this, key_ids = std::move(key_ids), done = std::move(done)] {
-        denied_.insert(key_ids.begin(), key_ids.end());
-        const std::vector<std::string> all(denied_.begin(), denied_.end());
-        const auto list = std::make_shared<const DenyList>(++denied_revision_, all);
-        auto left = std::make_shared<std::atomic<size_t>>(workers_.size());
-        for (const auto& worker : workers_) {
-          worker->SetDenied(list, [left, done] {
-            if (left->fetch_sub(1) == 1) done();
-          });
-        }
-      },
-      /*first=*/true);  // it waits for no policy
+// Each waits for no policy, but for those before it: the newest decides about tokens.
+void Server::Deny(Denials denials, std::function<void()> done) {
+  {
+    std::lock_guard lock(jobs_mutex_);
+    denials_.push_back({std::move(denials), std::move(done)});
+  }
+  Enqueue([this] { DenyOldest(); }, /*first=*/true);
+}
+
+void Server::DenyOldest() {
+  std::unique_lock lock(jobs_mutex_);
+  auto [denials, done] = std::move(denials_.front());
+  denials_.pop_front();
+  lock.unlock();
+  denied_keys_.insert(denials.key_ids.begin(), denials.key_ids.end());
+  const std::vector<std::string> keys(denied_keys_.begin(), denied_keys_.end());
+  const auto list =
+      std::make_shared<const DenyList>(++denied_revision_, keys, std::move(denials.tokens));
+  auto left = std::make_shared<std::atomic<size_t>>(workers_.size());
+  for (const auto& worker : workers_) {
+    worker->SetDenied(list, [left, done = done] {
+      if (left->fetch_sub(1) == 1) done();
+    });
+  }
 }
 
 void Server::Explain(agent::v1::Explain question,

@@ -40,7 +40,7 @@ class Server final : public PolicySink, public Explainer {
   // PolicySink. Any thread, one Adopt at a time.
   void Adopt(std::shared_ptr<const Policy> policy,
              std::function<void(std::vector<ResourceError>)> done) override;
-  void Revoke(std::vector<std::string> key_ids, std::function<void()> done) override;
+  void Deny(Denials denials, std::function<void()> done) override;
 
   // Explainer, on the compiler thread. Any thread.
   void Explain(agent::v1::Explain question,
@@ -82,6 +82,7 @@ class Server final : public PolicySink, public Explainer {
   static bool Leaves(const std::string& name, const BoundListener& listener, const Policy& policy);
   void StopLeaving(const Policy& policy);
   void Enqueue(std::function<void()> job, bool first = false);
+  void DenyOldest();
 
   const Options options_;
   const Clock& clock_;
@@ -95,10 +96,15 @@ class Server final : public PolicySink, public Explainer {
   std::mutex jobs_mutex_;
   std::condition_variable jobs_wake_;
   std::deque<std::function<void()>> jobs_;
+  struct PendingDenials {
+    Denials denials;
+    std::function<void()> done;
+  };
+  std::deque<PendingDenials> denials_;  // in the order of the calls, whatever that of the jobs
   bool stopping_ = false;
   std::thread compiler_;
   std::shared_ptr<const Snapshot> current_;  // compiler thread only
-  std::set<std::string> denied_;             // compiler thread only
+  std::set<std::string> denied_keys_;        // compiler thread only
   uint64_t denied_revision_ = 0;
 
   mutable std::mutex mutex_;

@@ -40,6 +40,19 @@ absl::StatusOr<config::v1::Bundle> ReadPolicyFile(const std::string& path, FileS
   return bundle;
 }
 
+Denials DenialsOf(const config::v1::Bundle& bundle) {
+  Denials denials;
+  std::vector<ResourceError> errors;  // FromBundle has looked for them
+  for (const config::v1::Revocation& revocation : bundle.revocations()) {
+    denials.key_ids.insert(denials.key_ids.end(), revocation.key_ids().begin(),
+                           revocation.key_ids().end());
+    for (TokenDenial& denial : TokenDenialsOf(revocation, &errors)) {
+      denials.tokens.push_back(std::move(denial));
+    }
+  }
+  return denials;
+}
+
 void Serving::Adopt(std::shared_ptr<const Policy> policy,
                     std::function<void(std::vector<ResourceError>)> done) {
   const uint64_t release = policy->epoch.release;
@@ -58,8 +71,8 @@ void Serving::Adopt(std::shared_ptr<const Policy> policy,
   });
 }
 
-void Serving::Revoke(std::vector<std::string> key_ids, std::function<void()> done) {
-  server_.Revoke(std::move(key_ids), std::move(done));
+void Serving::Deny(Denials denials, std::function<void()> done) {
+  server_.Deny(std::move(denials), std::move(done));
 }
 
 absl::Status Serving::AdoptNow(const config::v1::Bundle& bundle) {
@@ -137,8 +150,7 @@ absl::StatusOr<std::unique_ptr<ControlClient>> StartControl(
     absl::StatusOr<LastKnownGood::Loaded> loaded = (*kept)->Load();
     if (loaded.ok()) {
       // What was revoked stays revoked, before anything is served.
-      std::vector<std::string> revoked = KeyIds(loaded->revocations);
-      if (!revoked.empty()) serving.Revoke(std::move(revoked), [] {});
+      serving.Deny({KeyIds(loaded->revocations), DeniedTokens(loaded->revocations)}, [] {});
       options.revocations = std::move(loaded->revocations);
       const Duration age = clock.Wall() - loaded->written;
       const auto max_stale = std::chrono::seconds(bootstrap.max_stale_seconds());

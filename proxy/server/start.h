@@ -25,6 +25,9 @@ namespace tollgate::proxy {
 // A policy file, validated whole; the error lists every problem, a line each.
 absl::StatusOr<config::v1::Bundle> ReadPolicyFile(const std::string& path, FileSystem& files);
 
+// What the Revocations of a policy file deny. (A control plane sends them apart from the policy.)
+Denials DenialsOf(const config::v1::Bundle& bundle);
+
 // Between whoever brings policies and the server: remembers what was adopted, for the admin endpoint and
 // readiness. Thread-safe.
 class Serving final : public PolicySink {
@@ -33,7 +36,7 @@ class Serving final : public PolicySink {
 
   void Adopt(std::shared_ptr<const Policy> policy,
              std::function<void(std::vector<ResourceError>)> done) override;
-  void Revoke(std::vector<std::string> key_ids, std::function<void()> done) override;
+  void Deny(Denials denials, std::function<void()> done) override;
 
   // Validates, adopts and waits. The error lists every problem.
   absl::Status AdoptNow(const config::v1::Bundle& bundle);

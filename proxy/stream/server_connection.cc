@@ -227,6 +227,7 @@ void ServerConnection::SendInformational(StreamId id, int status) {
 }
 
 void ServerConnection::SendHead(StreamId id, const ResponseHead& head, bool end) {
+  earlier_waits_ = !out_.empty();
   codec_->EncodeHead(id, head, end, out_);
   Wrote(0);
 }
@@ -262,6 +263,13 @@ void ServerConnection::Abort(StreamId id) {
   codec_->Reset(id, ResetReason::kInternal, out_);
   cut_ = codec_->closing();
   worker_.loop.Defer(work_);
+}
+
+// A multiplexing codec drops what waits for credit; what is queued is of all streams. In HTTP/1 an
+// earlier response may still be leaving: that one is whole, and is sent.
+void ServerConnection::Cut(StreamId id) {
+  if (codec_->max_streams() == 1 && !earlier_waits_) out_.Clear();
+  Abort(id);
 }
 
 void ServerConnection::CloseAfter(StreamId) {
@@ -379,16 +387,18 @@ void ServerConnection::Drain() {
   worker_.loop.Defer(work_);
 }
 
-// Ending one stream may end others: it gives its place upstream to an attempt that may fail at once.
-// So each is looked for again, by its id.
+// Ending one stream may end others: it gives its place upstream to an attempt that may fail at
+// once. So each is looked for again, by its id.
 void ServerConnection::EndRevoked(const DenyList& denied) {
+  const WallTime now = worker_.loop.clock().Wall();
   std::vector<StreamId> ids;
   for (const auto& stream : streams_) {
-    if (stream->RevokedBy(denied)) ids.push_back(stream->id());
+    if (stream->RevokedBy(denied, now) != nullptr) ids.push_back(stream->id());
   }
   for (const StreamId id : ids) {
     Stream* stream = Find(id);
-    if (stream != nullptr && stream->RevokedBy(denied)) stream->OnRevoked();
+    const char* reason = stream != nullptr ? stream->RevokedBy(denied, now) : nullptr;
+    if (reason != nullptr) stream->OnRevoked(reason);
   }
 }
 

@@ -99,6 +99,8 @@ class ServerConnection final : private IoHandler, private ServerCodecEvents {
   void Resume(StreamId id);
   // Gives the response up in the middle.
   void Abort(StreamId id);
+  // The same, and what of it still waits here is not sent either.
+  void Cut(StreamId id);
   // After this response the connection ends, if it carries one stream at a time; one of many ends
   // alone.
   void CloseAfter(StreamId id);
@@ -161,7 +163,8 @@ class ServerConnection final : private IoHandler, private ServerCodecEvents {
   bool reading_ = false;
   bool want_read_ = false;
   bool eof_ = false;
-  bool cut_ = false;  // a response was: the end must not look orderly
+  bool cut_ = false;            // a response was: the end must not look orderly
+  bool earlier_waits_ = false;  // when the newest response began, something else was still queued
   bool draining_ = false;
   bool waits_its_turn_ = false;
   MonoTime drain_until_{};  // an idle connection stays for a request that is on its way

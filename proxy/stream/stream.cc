@@ -449,17 +449,22 @@ void Stream::OnBodyTimeout() {
          .close = true});
 }
 
-bool Stream::RevokedBy(const DenyList& denied) const {
-  return !finished_ && context_.api_key != nullptr && denied.KeyRevoked(context_.api_key->id);
+const char* Stream::RevokedBy(const DenyList& denied, WallTime now) const {
+  return finished_ ? nullptr : RevokedSince(context_, denied, now);
 }
 
-void Stream::OnRevoked() {
+void Stream::OnRevoked(const char* reason) {
   context_.decided_by = "authenticate";
-  context_.reason = "key_revoked";
+  context_.reason = reason;
   if (attempts_ > 0 && !response_started_) {
     upstream_duration_ = worker_.loop.now() - attempt_started_;
   }
-  Reply(InvalidKey(*context_.api));
+  if (response_started_) {
+    connection_->Cut(id_);
+    FinishStream(reason);
+    return;
+  }
+  Reply(RevokedReply(*context_.api, reason));
 }
 
 void Stream::FinishStream(const char* reason) {

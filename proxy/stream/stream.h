@@ -45,10 +45,11 @@ class Stream final : private ChainEvents, private AttemptEvents {
   void OnDrained();
   // The request's body did not arrive in time.
   void OnBodyTimeout();
-  // Whether its credential would be refused now. A stream that is over has none.
-  bool RevokedBy(const DenyList& denied) const;
-  // So it is: ends the stream, with a 401 if no response has begun, else in the middle.
-  void OnRevoked();
+  // Why its credential would be refused now (RevokedSince); null: it would not. A stream that is
+  // over has none.
+  const char* RevokedBy(const DenyList& denied, WallTime now) const;
+  // What RevokedBy said: ends the stream, with a 401 if no response has begun.
+  void OnRevoked(const char* reason);
   bool request_complete() const { return request_complete_; }
   bool request_paused() const { return request_paused_; }
   bool response_started() const { return response_started_; }

@@ -195,9 +195,11 @@ class DataPath final : public ConnectionOwner {
     listener_->Update(listener);
   }
   // As a worker does it: the new list, then the open streams that it concerns.
-  void Revoke(const std::vector<std::string>& key_ids) {
-    services_.denied = std::make_shared<const DenyList>(1, key_ids);
-    for (const auto& connection : connections_) connection->EndRevoked(*services_.denied);
+  void Deny(const std::vector<std::string>& key_ids, std::vector<TokenDenial> tokens = {}) {
+    services_.denied = std::make_shared<const DenyList>(1, key_ids, std::move(tokens));
+    for (size_t i = 0; i < connections_.size(); ++i) {
+      connections_[i]->EndRevoked(*services_.denied);
+    }
   }
 
   std::unique_ptr<Peer> Connect(absl::string_view from = "192.0.2.7:4711") {

@@ -30,10 +30,11 @@ class FakePolicySink final : public proxy::PolicySink {
     lock.unlock();
     done(errors);
   }
-  void Revoke(std::vector<std::string> key_ids, std::function<void()> done) override {
+  void Deny(proxy::Denials denials, std::function<void()> done) override {
     {
       const std::lock_guard lock(mutex_);
-      revoked_.insert(key_ids.begin(), key_ids.end());
+      revoked_.insert(denials.key_ids.begin(), denials.key_ids.end());
+      tokens_ = std::move(denials.tokens);
     }
     done();
   }
@@ -76,6 +77,13 @@ class FakePolicySink final : public proxy::PolicySink {
     const std::lock_guard lock(mutex_);
     return revoked_;
   }
+  // Values that are denied now.
+  std::set<std::string> denied_tokens() const {
+    const std::lock_guard lock(mutex_);
+    std::set<std::string> values;
+    for (const TokenDenial& denial : tokens_) values.insert(denial.token.value);
+    return values;
+  }
 
  private:
   mutable std::mutex mutex_;
@@ -86,6 +94,7 @@ class FakePolicySink final : public proxy::PolicySink {
   std::vector<std::shared_ptr<const Policy>> offered_;
   std::vector<std::shared_ptr<const Policy>> adopted_;
   std::set<std::string> revoked_;
+  std::vector<TokenDenial> tokens_;
 };
 
 }  // namespace tollgate::fakes

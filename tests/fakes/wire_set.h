@@ -110,4 +110,35 @@ inline DeltaDiscoveryResponse RevocationResponse(uint64_t revision,
   return response;
 }
 
+// A Revocation named "denied" of one life of the store; without tokens it says that none is denied.
+inline config::v1::Revocation DenyingSubjects(uint64_t revision,
+                                              const std::vector<std::string>& subjects,
+                                              const std::string& incarnation = "life-1") {
+  config::v1::Revocation message;
+  message.set_name("denied");
+  message.set_revision(revision);
+  message.set_incarnation(incarnation);
+  for (const std::string& subject : subjects) {
+    config::v1::TokenDenial* token = message.add_tokens();
+    token->set_issuer("https://login.bank.example/");
+    token->set_subject(subject);
+  }
+  return message;
+}
+inline DeltaDiscoveryResponse ResponseOf(const config::v1::Revocation& message,
+                                         const std::string& nonce) {
+  DeltaDiscoveryResponse response = EmptyResponse(ResourceType::kRevocation, nonce);
+  const std::string bytes = message.SerializeAsString();
+  AddResource(ResourceType::kRevocation, message.name(), VersionOf(bytes), bytes, &response);
+  return response;
+}
+// What an Epoch says that vouches for exactly these.
+inline std::string RevocationDigest(const std::vector<config::v1::Revocation>& messages) {
+  std::map<std::string, std::string> versions;
+  for (const config::v1::Revocation& message : messages) {
+    versions[message.name()] = VersionOf(message.SerializeAsString());
+  }
+  return SetDigest(versions);
+}
+
 }  // namespace tollgate::fakes

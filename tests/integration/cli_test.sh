@@ -64,6 +64,17 @@ expect 0 "5/minute" ctl get plan gentle
 expect 0 "revoked" ctl key list alice
 [[ $OUTPUT == *live* ]] && fail "a rollback revived a key: $OUTPUT"
 
+echo "== denied tokens"
+expect 2 "what is denied?" ctl deny add --issuer login
+expect 2 "not several" ctl deny add --issuer login --subject a --client b
+expect 2 "--issuer" ctl deny add --subject a
+expect 2 "no duration" ctl deny add --issuer login --subject a --for soon
+expect 2 "ID" ctl deny remove
+expect 1 "there is no Issuer/login" ctl deny add --issuer login --subject mallory
+expect 1 "tollgatectl deny list shows them" ctl deny remove dn-1
+expect 0 "no tokens are denied" ctl deny list
+expect 0 '"denials": []' ctl deny list -o json
+
 echo "== stop and start: nothing is lost"
 stop_control TERM || fail "not a clean end: $?"
 start_control

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Exhausted stays exhausted, through push, changed rate and rollback. Revoked stays revoked, through
+# Exhausted stays exhausted, through push, changed rate and rollback. Revoked and denied stay so, through
 # publish, rollback, a restart of the control plane, and a restart of the sidecar without one.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -78,10 +78,43 @@ back_to 1
 check "after a rollback to before it was issued: still refused" answer 401 -H "X-Api-Key: $revoked"
 check "and the live one still opens" answer 200 -H "X-Api-Key: $kept"
 
+
+echo "# tokens"
+mallory=$(tollgatectl token --key-file "$run/login.jwk" --alg ES256 --kid it-1 \
+  --iss https://login.it.example/ --aud payments --sub load --claim client_id=stolen-phone \
+  --scope payments.read --ttl 1h)
+as_mallory() { answer "$1" -H "Authorization: Bearer $mallory"; }
+denials() { tollgatectl deny list -o json | jq -r "$1"; }
+check "a token opens" as_mallory 200
+before=$(now_ms)
+tollgatectl deny add --issuer login --client stolen-phone --reason "a stolen phone" \
+  >>"$run/apply.log"
+await "$patience" as_mallory 401
+enforced=$(now_ms)
+echo "denied: enforced at most $((enforced - before)) ms after the command was started"
+check "within a second" test $((enforced - before)) -lt "${TOLLGATE_REVOKE_MS:-1000}"
+check "and says why" contains "$out" '"code":"token_revoked"'
+check "the same consumer's other tokens still open" answer 200 -H "Authorization: Bearer $loader"
+check "it is listed with its reason" test "$(denials '.denials[0].reason')" == "a stolen phone"
+tollgatectl deny add --issuer login --subject load --for 1h >>"$run/apply.log"
+await "$patience" answer 401 -H "Authorization: Bearer $loader"
+check "a denied subject: all its tokens" answer 401 -H "Authorization: Bearer $loader"
+check "its API key still opens" answer 200 -H "X-Api-Key: $kept"
+publish 6 5/hour
+check "after a publish: still refused" as_mallory 401
+back_to 1
+check "after a rollback to before it was denied: still refused" as_mallory 401
+subject_id=$(denials '.denials[] | select(.claim == "sub") | .id')
+tollgatectl deny remove "$subject_id" >>"$run/apply.log"
+await "$patience" answer 200 -H "Authorization: Bearer $loader"
+check "lifted: the subject's tokens open again" answer 200 -H "Authorization: Bearer $loader"
+check "the other denial stays" as_mallory 401
+
 stop control KILL
 start_control
 await "$patience" connected payments-1
 check "after a restart of the control plane: still refused" answer 401 -H "X-Api-Key: $revoked"
+check "and so is the denied token" as_mallory 401
 check "exhausted all the while" as_shop 429
 
 stop control KILL
@@ -91,7 +124,8 @@ await "$patience" ready payments-1
 check "a sidecar that restarts without control plane still refuses it" \
   answer 401 -H "X-Api-Key: $revoked"
 check "and still takes the live one" answer 200 -H "X-Api-Key: $kept"
-check "and tokens" answer 200 -H "Authorization: Bearer $loader"
+check "and refuses the denied token" as_mallory 401
+check "and takes other tokens" answer 200 -H "Authorization: Bearer $loader"
 check "the sealed state shows neither key" eval \
   '! grep -aqF -e "${kept#*.}" -e "${revoked#*.}" "$run"/state-payments-1/*.lkg'
 finish

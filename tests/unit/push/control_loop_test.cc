@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "control-plane/push/ads_server.h"
@@ -233,6 +234,43 @@ TEST_F(ControlLoopTest, ARevocationIsInForceWhileACutIsStillBeingAdopted) {
   EXPECT_TRUE(Serves(1));
   sink_.Release();
   EXPECT_TRUE(Eventually([&] { return Serves(3); }));
+}
+
+TEST_F(ControlLoopTest, ADeniedTokenIsDeniedWhileACutIsBeingAdoptedAndLiftedByAnEpochOnly) {
+  const auto with = [](uint64_t release, const std::vector<std::string>& subjects) {
+    config::v1::Bundle bundle = SampleBundle(release);
+    if (subjects.empty()) return bundle;
+    config::v1::Revocation* list = bundle.add_revocations();
+    list->set_name("denied");
+    list->set_revision(release);
+    list->set_incarnation("life-1");
+    for (const std::string& subject : subjects) {
+      config::v1::TokenDenial* token = list->add_tokens();
+      token->set_issuer("https://login.bank.example/");
+      token->set_subject(subject);
+    }
+    return bundle;
+  };
+  using Denied = std::set<std::string>;
+  source_.Publish(with(1, {}));
+  StartSidecar();
+  ASSERT_TRUE(Eventually([&] { return Serves(1); }));
+  sink_.Hold();
+  source_.Publish(with(2, {}));
+  ASSERT_TRUE(Eventually([&] { return sink_.holding(); }));
+  source_.Publish(with(3, {"mallory", "eve"}));
+  EXPECT_TRUE(Eventually([&] { return sink_.denied_tokens() == Denied{"eve", "mallory"}; }));
+  EXPECT_TRUE(sink_.holding()) << "it did not wait for the cut";
+  sink_.Release();
+  ASSERT_TRUE(Eventually([&] { return Serves(3); }));
+  sink_.Hold();
+  source_.Publish(with(4, {"eve"}));
+  ASSERT_TRUE(Eventually([&] { return sink_.holding(); }));
+  EXPECT_EQ(sink_.denied_tokens(), (Denied{"eve", "mallory"})) << "before its Epoch is adopted";
+  sink_.Release();
+  EXPECT_TRUE(Eventually([&] { return sink_.denied_tokens() == Denied{"eve"}; }));
+  source_.Publish(with(5, {}));
+  EXPECT_TRUE(Eventually([&] { return sink_.denied_tokens().empty(); }));
 }
 
 TEST_F(ControlLoopTest, SurvivesTheControlPlaneAndAdoptsNothingTwiceWhenItIsBack) {

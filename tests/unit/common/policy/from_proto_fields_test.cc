@@ -474,5 +474,44 @@ TEST(ApiFields, OutboundAuthenticatesNobodyAndRequiresNothing) {
                           "Listener inbound/payments apis[0].route_tables[0] CONFLICT"));
 }
 
+TEST(RevocationFields, OfTokensAreChecked) {
+  const auto token = [](Bundle& b) {
+    config::v1::Revocation* revocation = b.add_revocations();
+    revocation->set_name("denied");
+    revocation->set_revision(7);
+    revocation->set_incarnation("i1");
+    config::v1::TokenDenial* denial = revocation->add_tokens();
+    denial->set_issuer("https://login.bank.example/");
+    denial->set_subject("mallory");
+    return denial;
+  };
+  const auto list = [&](Bundle& b) {
+    token(b);
+    return b.mutable_revocations(b.revocations_size() - 1);
+  };
+  EXPECT_THAT(After([&](Bundle& b) { token(b)->set_until(1893456000); }), IsEmpty());
+  ExpectEach({
+      {"Revocation denied tokens[0].issuer MISSING", [&](Bundle& b) { token(b)->clear_issuer(); }},
+      {"Revocation denied tokens[0] MISSING", [&](Bundle& b) { token(b)->clear_subject(); }},
+      {"Revocation denied tokens[0].subject MISSING",
+       [&](Bundle& b) { token(b)->set_subject(""); }},
+      {"Revocation denied tokens[0].token_id MISSING",
+       [&](Bundle& b) { token(b)->set_token_id(""); }},
+      {"Revocation denied tokens[0].client INVALID",
+       [&](Bundle& b) { token(b)->set_client("a\nb"); }},
+      {"Revocation denied tokens[0].subject OUT_OF_RANGE",
+       [&](Bundle& b) { token(b)->set_subject(std::string(1025, 'm')); }},
+      {"Revocation denied tokens[0].until OUT_OF_RANGE",
+       [&](Bundle& b) { token(b)->set_until(-1); }},
+      {"Revocation denied incarnation MISSING", [&](Bundle& b) { list(b)->clear_incarnation(); }},
+      {"Revocation denied revision MISSING", [&](Bundle& b) { list(b)->clear_revision(); }},
+      {"Revocation denied tokens[0] UNKNOWN_FIELD",
+       [&](Bundle& b) {
+         config::v1::TokenDenial* denial = token(b);
+         denial->GetReflection()->MutableUnknownFields(denial)->AddVarint(99, 1);
+       }},
+  });
+}
+
 }  // namespace
 }  // namespace tollgate

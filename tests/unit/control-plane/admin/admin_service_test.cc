@@ -81,13 +81,14 @@ class AdminServiceTest : public ::testing::Test {
     EXPECT_TRUE(peppers.ok()) << peppers.status();
     peppers_.emplace(*std::move(peppers));
     credentials_.emplace(*flaky_, clock_, *peppers_);
+    denials_.emplace(*flaky_, clock_);
     releases_.emplace(*flaky_, clock_, PublishCheck(fleet_, [this](absl::string_view environment) {
       return releases_->Load(std::string(environment), 0)->documents;
     }));
     auto state = StateView::Start(*flaky_, *releases_, nullptr, Backoff(1));
     EXPECT_TRUE(state.ok()) << state.status();
     state_ = *std::move(state);
-    api_.emplace(*flaky_, *releases_, *credentials_, fleet_, questions_, *state_);
+    api_.emplace(*flaky_, *releases_, *credentials_, *denials_, fleet_, questions_, *state_);
     service_.emplace(&*api_);
     auto endpoint = Endpoint::Open({.address = address_,
                                     .services = {service_->service()},
@@ -218,6 +219,7 @@ class AdminServiceTest : public ::testing::Test {
   std::optional<fakes::FlakyStore> flaky_;  // what all of it uses
   std::optional<Peppers> peppers_;
   std::optional<CredentialStore> credentials_;
+  std::optional<DenialStore> denials_;
   std::optional<Releases> releases_;
   std::unique_ptr<StateView> state_;
   Questions questions_;

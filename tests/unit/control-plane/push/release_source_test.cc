@@ -142,6 +142,28 @@ TEST_F(ReleaseSourceTest, ARevokedKeyLeavesItsShardAndIsDenied) {
   EXPECT_EQ(after->identity.revision, 6u);
 }
 
+TEST_F(ReleaseSourceTest, ADenialOfTokensOfAnIssuerThatIsNotAcceptedConcernsNobody) {
+  const auto with = [](Revision revision, std::vector<DenialRecord> denied) {
+    EnvironmentState environment;
+    environment.release = 2;
+    environment.revision = revision;
+    environment.documents = Documents("2s");
+    environment.denied = std::move(denied);
+    State state;
+    state.incarnation = "life-1";
+    state.revision = revision;
+    state.environments["default"] =
+        std::make_shared<const EnvironmentState>(std::move(environment));
+    return std::make_shared<const State>(std::move(state));
+  };
+  DenialRecord record;
+  record.id = "dn-1";
+  record.denial.token = {"https://login.bank.example/", DeniedClaim::kSubject, "mallory"};
+  record.revision = 6;
+  source_.Update(with(6, {record}));
+  EXPECT_TRUE(Get()->revocations.empty()) << "this Api takes keys only";
+}
+
 TEST_F(ReleaseSourceTest, SaysWhyThereIsNothing) {
   EXPECT_TRUE(absl::IsUnavailable(source_.Resources(kNode).status()));
   source_.Update(StateAt(1, 0, std::make_shared<DocumentSet>()));

@@ -52,7 +52,8 @@ class StateTest : public StoreFixture {
   StateTest()
       : peppers_(*Peppers::LoadOrCreate(files_, "/data/peppers")),
         releases_(MakeReleases()),
-        credentials_(*store_, clock_, peppers_) {}
+        credentials_(*store_, clock_, peppers_),
+        denials_(*store_, clock_) {}
   ReleaseInfo Publish(std::vector<SourceDocument> documents,
                       const std::string& environment = "default") {
     PublishRequest request;
@@ -82,9 +83,18 @@ class StateTest : public StoreFixture {
   // Short waits, so that the tests are quick.
   const Backoff backoff_{
       1, {.first = std::chrono::milliseconds(1), .most = std::chrono::milliseconds(4)}};
+  AddedDenial Deny(const std::string& subject) {
+    NewDenial denial;
+    denial.issuer = "login";
+    denial.token = {"https://login.bank.example/", DeniedClaim::kSubject, subject};
+    const auto added = denials_.Add("default", denial);
+    EXPECT_TRUE(added.ok()) << added.status();
+    return *added;
+  }
   Peppers peppers_;
   std::unique_ptr<Releases> releases_;
   CredentialStore credentials_;
+  DenialStore denials_;
 };
 
 TEST_F(StateTest, OfAnEmptyStoreIsEmpty) {
@@ -120,6 +130,33 @@ TEST_F(StateTest, FollowsReleasesAndCredentials) {
   EXPECT_THAT(seen.revisions(), ElementsAre(first.revision, key.revision, revoked));
 }
 
+TEST_F(StateTest, FollowsDenialsAndTheirLifting) {
+  Seen seen;
+  const auto view = Start(seen.callback());
+  Publish({PlanOf("a", "1")});
+  const DenialRecord mallory = Deny("mallory").record;
+  const DenialRecord eve = Deny("eve").record;
+  auto state = seen.WaitFor(eve.revision);
+  EXPECT_THAT(state->environments.at("default")->denied,
+              testing::UnorderedElementsAre(mallory, eve));
+  EXPECT_EQ(state->environments.at("default")->release, 1u);
+  // A rollback is none.
+  Publish({PlanOf("a", "2")});
+  const auto rolled = releases_->Rollback("default", 1, "", "");
+  state = seen.WaitFor(rolled->release.revision);
+  EXPECT_THAT(state->environments.at("default")->denied, SizeIs(2));
+  const Revision lifted = denials_.Lift("default", mallory.id)->revision;
+  state = seen.WaitFor(lifted);
+  EXPECT_EQ(state->revision, lifted);
+  EXPECT_EQ(state->environments.at("default")->revision, lifted);
+  EXPECT_THAT(state->environments.at("default")->denied, ElementsAre(eve));
+  // Whoever begins now sees the same, at the same revision.
+  const auto read = Start();
+  EXPECT_EQ(read->Current()->revision, lifted);
+  EXPECT_THAT(read->Current()->environments.at("default")->denied, ElementsAre(eve));
+  EXPECT_TRUE(view->Health().ok());
+}
+
 TEST_F(StateTest, IsTheSameForOneWhoReadsAndOneWhoFollowed) {
   Seen seen;
   const auto followed = Start(seen.callback());
@@ -128,6 +165,8 @@ TEST_F(StateTest, IsTheSameForOneWhoReadsAndOneWhoFollowed) {
   ASSERT_TRUE(credentials_.Issue("other", "shop", "till", std::chrono::seconds(9)).ok());
   Publish({PlanOf("a", "2")});
   ASSERT_TRUE(releases_->Rollback("default", 1, "", "").ok());
+  Deny("mallory");
+  ASSERT_TRUE(denials_.Lift("default", Deny("eve").record.id).ok());
   const Revision last = credentials_.RevokeId("default", key.id)->revision;
   const auto a = seen.WaitFor(last);
   ASSERT_NE(a, nullptr);
@@ -145,6 +184,7 @@ TEST_F(StateTest, IsTheSameForOneWhoReadsAndOneWhoFollowed) {
     EXPECT_EQ(*x->documents, *y->documents);
     EXPECT_EQ(x->keys, y->keys);
     EXPECT_EQ(x->revoked, y->revoked);
+    EXPECT_EQ(x->denied, y->denied);
   }
 }
 

@@ -50,7 +50,15 @@ TEST(Serialize, ClosesWithTheDigestOfEveryType) {
   EXPECT_EQ(epoch.revision(), 17u);
   EXPECT_EQ(epoch.release(), 4u);
   EXPECT_EQ(epoch.schema(), kSchema);
-  EXPECT_EQ(epoch.digests_size(), static_cast<int>(kCutTypes));
+  EXPECT_EQ(epoch.digests_size(), static_cast<int>(kCutTypes) + 1);
+  std::map<std::string, std::string> revocations;
+  for (const NamedResource& resource : resources) {
+    if (resource.type_url == TypeUrl(ResourceType::kRevocation)) {
+      revocations[resource.name] = resource.version;
+    }
+  }
+  EXPECT_EQ(epoch.digests().at(std::string(TypeUrl(ResourceType::kRevocation))),
+            SetDigest(revocations));
   const std::string url(TypeUrl(ResourceType::kRouteTable));
   std::map<std::string, std::string> tables;
   for (const NamedResource& resource : resources) {
@@ -67,6 +75,7 @@ TEST(Serialize, SaysAlsoThatThereIsNothingOfAType) {
   config::v1::Epoch epoch;
   ASSERT_TRUE(epoch.ParseFromString(resources.back().bytes));
   EXPECT_EQ(epoch.digests().at(std::string(TypeUrl(ResourceType::kListener))), SetDigest({}));
+  EXPECT_EQ(epoch.digests().at(std::string(TypeUrl(ResourceType::kRevocation))), SetDigest({}));
 }
 
 TEST(Serialize, ChangesOnlyWhatChanged) {

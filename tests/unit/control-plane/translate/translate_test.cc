@@ -270,6 +270,35 @@ TEST(Translate, TellsRevokedIdsTheNewestFirst) {
   EXPECT_EQ(BundleFor(CardPayments(), "checkout", "c").revocations_size(), 0);
 }
 
+TEST(Translate, TellsEveryDeniedTokenOfTheIssuersThatAreAcceptedHere) {
+  Credentials credentials = TestCredentials();
+  const auto denied = [](const std::string& issuer, const std::string& subject) {
+    return TokenDenial{{issuer, DeniedClaim::kSubject, subject}, kNoEnd};
+  };
+  const std::string bank = "https://login.bank.example/";
+  credentials.denied = {{denied(bank, "mallory"), 15},
+                        {denied("https://other.example/", "eve"), 17},
+                        {{{bank, DeniedClaim::kTokenId, "t-1"}, FromUnixSeconds(1893456000)}, 14}};
+  const config::v1::Bundle bundle =
+      BundleFor(CardPayments(), "payments", "payments-1", credentials);
+  PolicyOf(bundle);
+  ASSERT_EQ(bundle.revocations_size(), 2);
+  const config::v1::Revocation& list = bundle.revocations(0);
+  EXPECT_EQ(list.name(), "denied");
+  EXPECT_EQ(list.incarnation(), TestCut().incarnation);
+  EXPECT_EQ(list.revision(), 15u) << "of the newest that it names";
+  std::vector<ResourceError> errors;
+  EXPECT_THAT(TokenDenialsOf(list, &errors),
+              ElementsAre(credentials.denied[2].denial, credentials.denied[0].denial));
+  EXPECT_THAT(errors, IsEmpty());
+  EXPECT_EQ(bundle.revocations(1).name(), "revoked");
+  // Nobody authenticates there.
+  EXPECT_EQ(BundleFor(CardPayments(), "checkout", "c", credentials).revocations_size(), 0);
+  std::reverse(credentials.denied.begin(), credentials.denied.end());
+  EXPECT_EQ(Serialize(BundleFor(CardPayments(), "payments", "payments-1", credentials)),
+            Serialize(bundle));
+}
+
 TEST(Translate, SendsSymmetricKeySetsAsSecrets) {
   // The key of RFC 7515 A.1.
   const Model model = ModelOf(R"(

@@ -149,7 +149,7 @@ TEST_F(Claims, NamingNobodyIsNoFailureOfTheToken) {
   maker_.claims.erase("client_id");
   EXPECT_EQ(maker_.Verify().token->consumer, "");
   maker_.claims["client_id"] = "42";  // a number is not the string "42"
-  EXPECT_EQ(Why(), "invalid-claim:consumer_claim");
+  EXPECT_EQ(Why(), "invalid-claim:client_id");
 }
 
 TEST_F(Claims, IdentitiesHoldNoControlCharacters) {

@@ -252,6 +252,73 @@ TEST_F(AdsClientTest, ARevocationAppliesWhileAPolicyIsBeingAdopted) {
   sink_.Release();
 }
 
+// The set of a release whose Epoch vouches for these lists.
+ActiveSet Vouching(uint64_t release, const std::vector<config::v1::Revocation>& lists) {
+  ActiveSet set = ToActiveSet(SampleBundle(release));
+  config::v1::Epoch epoch;
+  EXPECT_TRUE(epoch.ParseFromString(set.epoch_bytes));
+  (*epoch.mutable_digests())[std::string(TypeUrl(ResourceType::kRevocation))] =
+      fakes::RevocationDigest(lists);
+  set.epoch_bytes = epoch.SerializeAsString();
+  set.epoch_version = fakes::VersionOf(set.epoch_bytes);
+  return set;
+}
+
+TEST_F(AdsClientTest, ADeniedTokenIsDeniedAtOnceAndLiftedWithTheEpochThatSaysSo) {
+  Start();
+  const ActiveSet one = Adopt({}, 1);
+  const auto denying = fakes::DenyingSubjects(2, {"mallory"});
+  Deliver({fakes::ResponseOf(denying, "deny")});
+  EXPECT_THAT(sink_.denied_tokens(), ElementsAre("mallory"));
+  EXPECT_THAT(Answers(), ElementsAre("ACK deny Revocation"));
+  const ActiveSet two = Vouching(2, {denying});
+  Deliver(CutBetween(one, two, "2"));
+  EXPECT_EQ(client_->status().serving_release, 2u);
+  EXPECT_THAT(sink_.denied_tokens(), ElementsAre("mallory"));
+  auto lifting = fakes::EmptyResponse(ResourceType::kRevocation, "lift");
+  lifting.add_removed_resources("denied");
+  Deliver({lifting});
+  EXPECT_THAT(sink_.denied_tokens(), ElementsAre("mallory")) << "nothing vouches for that yet";
+  Deliver(CutBetween(two, Vouching(3, {}), "3"));
+  EXPECT_EQ(client_->status().serving_release, 3u);
+  EXPECT_THAT(sink_.denied_tokens(), IsEmpty());
+}
+
+TEST_F(AdsClientTest, ARefusedCutLiftsNothing) {
+  Start();
+  const ActiveSet one = Adopt({}, 1);
+  Deliver({fakes::ResponseOf(fakes::DenyingSubjects(2, {"mallory"}), "deny")});
+  auto lifting = fakes::EmptyResponse(ResourceType::kRevocation, "lift");
+  lifting.add_removed_resources("denied");
+  Deliver({lifting});
+  sink_.RefuseWith({{std::string(TypeUrl(ResourceType::kListener)), "inbound/payments",
+                     "ADDRESS_IN_USE", "address", "127.0.0.1:8080 is taken"}});
+  Deliver(CutBetween(one, Vouching(3, {}), "3"));
+  EXPECT_EQ(client_->status().serving_release, 1u);
+  EXPECT_THAT(sink_.denied_tokens(), ElementsAre("mallory"));
+}
+
+// mallory was denied at revision 2, and is no longer listed.
+Revocations Lingering() {
+  Revocations revocations;
+  revocations.lingering_tokens[{{"https://login.bank.example/", DeniedClaim::kSubject, "mallory"},
+                                "life-1"}] = {2, kNoEnd};
+  return revocations;
+}
+
+TEST_F(AdsClientTest, ARestartBetweenTheEpochAndTheForgettingForgetsThen) {
+  // The policy that vouches was kept, the revocations were not yet written anew.
+  Start(Vouching(3, {}), Lingering());
+  Deliver({fakes::ResponseOf(fakes::DenyingSubjects(4, {"eve"}), "rev")});
+  EXPECT_THAT(sink_.denied_tokens(), ElementsAre("eve"));
+}
+
+TEST_F(AdsClientTest, ARestartWithAPolicyFromBeforeADenialForgetsNothing) {
+  Start(Vouching(1, {}), Lingering());
+  Deliver({fakes::ResponseOf(fakes::DenyingSubjects(4, {"eve"}), "rev")});
+  EXPECT_THAT(sink_.denied_tokens(), ElementsAre("eve", "mallory"));
+}
+
 TEST_F(AdsClientTest, ListsTheRevocationsThatItHasAcknowledged) {
   Start();
   const auto response = fakes::RevocationResponse(1, {"tg_till"}, "rev");

@@ -199,6 +199,33 @@ TEST_F(LastKnownGoodTest, RefusesADamagedFileWhateverByteIsDamaged) {
   }
 }
 
+TEST_F(LastKnownGoodTest, GivesBackEveryDenialOfTokens) {
+  Open(true);
+  const WallTime until = FromUnixSeconds(1'800'000'000);
+  const auto token = [](DeniedClaim claim, const std::string& value) {
+    return DeniedToken{"https://login.bank.example/", claim, value};
+  };
+  Revocations revocations;
+  revocations.listed["denied"] = {"v",
+                                  9,
+                                  {},
+                                  {{token(DeniedClaim::kTokenId, "t-1"), until},
+                                   {token(DeniedClaim::kSubject, "mallory"), kNoEnd},
+                                   {token(DeniedClaim::kClient, "shop"), kNoEnd}},
+                                  "life-1"};
+  revocations.listed["revoked"] = {"w", 7, {"tg_a"}};
+  revocations.lingering["tg_old"] = 5;
+  revocations.incarnation = "life-1";
+  revocations.lingering_tokens[{token(DeniedClaim::kSubject, "eve"), "life-1"}] = {4, until};
+  revocations.lingering_tokens[{token(DeniedClaim::kSubject, "eve"), "life-0"}] = {4, kNoEnd};
+  revocations.lingering_tokens[{token(DeniedClaim::kClient, "old"), "life-1"}] = {3, kNoEnd};
+  ASSERT_TRUE(Save(revocations).ok());
+  const auto loaded = lkg_->Load();
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->revocations, revocations);
+  EXPECT_THAT(Content("revocations.lkg"), Not(HasSubstr("mallory")));
+}
+
 TEST_F(LastKnownGoodTest, ServesNothingWhenItsRevocationsAreDamaged) {
   Open(true);
   ASSERT_TRUE(Save(ToActiveSet(SampleBundle(3))).ok());

@@ -122,6 +122,11 @@ TEST(Staging, RefusesAnEpochThatItDoesNotUnderstand) {
   EXPECT_THAT(codes([](auto* e) { e->set_revision(0); }), ElementsAre("MISSING revision"));
   EXPECT_THAT(codes([](auto* e) { (*e->mutable_digests())["type.googleapis.com/x.Y"] = "00"; }),
               ElementsAre("UNKNOWN_VALUE digests"));
+  // Which lists it vouches for is the RevocationBook's to compare: newer ones may have come.
+  EXPECT_THAT(codes([](auto* e) {
+                (*e->mutable_digests())[std::string(TypeUrl(ResourceType::kRevocation))] = "00";
+              }),
+              IsEmpty());
 }
 
 TEST(Staging, ATypeWithoutResourcesNeedsNoDigest) {

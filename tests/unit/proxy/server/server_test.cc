@@ -236,10 +236,25 @@ TEST_F(ServerTest, EndsTheOpenRequestsOfARevokedKeyInEveryWorker) {
   second.Send(RequestWith(key));
   Wire also_held = Received(upstream);
   std::promise<void> revoked;
-  server->Revoke({key.id}, [&] { revoked.set_value(); });
+  server->Deny({{key.id}, {}}, [&] { revoked.set_value(); });
   revoked.get_future().get();
   EXPECT_TRUE(first.Receives("HTTP/1.1 401 "));
   EXPECT_TRUE(second.Receives("HTTP/1.1 401 "));
+}
+
+TEST_F(ServerTest, DenialsThatWaitBehindAPolicyKeepTheirOrder) {
+  Start(1);  // whose thread alone touches `order` until the last is in force
+  std::vector<int> order;
+  std::promise<void> last;
+  server->Adopt(std::make_shared<const Policy>(PolicyOf({"in"})), [](auto) {});
+  for (int i = 0; i < 100; ++i) {
+    server->Deny({}, [&, i] {
+      order.push_back(i);
+      if (order.size() == 100) last.set_value();
+    });
+  }
+  last.get_future().get();
+  EXPECT_TRUE(std::is_sorted(order.begin(), order.end())) << "the newest must decide";
 }
 
 TEST_F(ServerTest, DeniesARevokedKeyInEveryWorker) {
@@ -254,12 +269,19 @@ TEST_F(ServerTest, DeniesARevokedKeyInEveryWorker) {
   second.Send(request);
   ASSERT_TRUE(second.Receives("no_endpoint"));
   std::promise<void> revoked;
-  server->Revoke({key.id}, [&] { revoked.set_value(); });
+  server->Deny({{key.id}, {}}, [&] { revoked.set_value(); });
   revoked.get_future().get();
   for (Wire* wire : {&first, &second}) {
     wire->Send(request);
     EXPECT_TRUE(wire->Receives("HTTP/1.1 401 "));
   }
+  // A later call says what tokens are denied; the keys of this one stay denied.
+  std::promise<void> again;
+  server->Deny({{}, {}}, [&] { again.set_value(); });
+  again.get_future().get();
+  Wire third = Wire::To(Of("in"));
+  third.Send(request);
+  EXPECT_TRUE(third.Receives("HTTP/1.1 401 "));
 }
 
 TEST_F(ServerTest, AtItsCapStopsAcceptingUntilAConnectionEnds) {

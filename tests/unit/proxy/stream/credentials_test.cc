@@ -213,7 +213,7 @@ TEST_F(CredentialsTest, AKeyWithAnotherSecretIs401AndSaysNoMore) {
 TEST_F(CredentialsTest, ARevokedKeyIs401WhateverThePolicySays) {
   Serve();
   EXPECT_EQ(Get("/x", KeyField(till)).status, 200);
-  path.Revoke({till.id});
+  path.Deny({till.id});
   EXPECT_EQ(Get("/x", KeyField(till)).status, 401);
   Serve();  // a push cannot bring it back
   EXPECT_EQ(Get("/x", KeyField(till)).status, 401);
@@ -224,7 +224,7 @@ TEST_F(CredentialsTest, ARevocationEndsARequestThatWaitsForItsAnswer) {
   auto client = path.Connect();
   client->Send(absl::StrCat("GET /x HTTP/1.1\r\nHost: x\r\n", KeyField(till), "\r\n"));
   ASSERT_TRUE(UpstreamHas(a, "\r\n\r\n"));
-  path.Revoke({till.id});
+  path.Deny({till.id});
   ASSERT_TRUE(path.Receives(*client, "\"code\":\"invalid_key\""));
   EXPECT_THAT(client->Got(), StartsWith("HTTP/1.1 401 "));
   EXPECT_THAT(client->Got(), Not(HasSubstr("tollgate-outcome")));
@@ -241,7 +241,7 @@ TEST_F(CredentialsTest, OfAPaymentThatARevocationMetUnderWayTheOutcomeIsUnknown)
   client->Send(absl::StrCat("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n", KeyField(till),
                             "\r\nhalf"));
   ASSERT_TRUE(UpstreamHas(a, "half"));
-  path.Revoke({till.id});
+  path.Deny({till.id});
   ASSERT_TRUE(path.Receives(*client, "\"code\":\"invalid_key\""));
   EXPECT_THAT(client->Got(), StartsWith("HTTP/1.1 401 "));
   EXPECT_THAT(client->Got(), HasSubstr("tollgate-outcome: unknown\r\n"));
@@ -258,7 +258,7 @@ TEST_F(CredentialsTest, ARevocationCutsAResponseThatHasBegun) {
   ASSERT_TRUE(UpstreamHas(a, "\r\n\r\n"));
   Upstream(a).Send("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nfirst");
   ASSERT_TRUE(path.Receives(*client, "first"));
-  path.Revoke({till.id});
+  path.Deny({till.id});
   ASSERT_TRUE(path.RunUntil([&] { return client->Closed() && Upstream(a).Closed(); }));
   EXPECT_THAT(client->Got(), Not(HasSubstr("401")));
   EXPECT_EQ(path.active_streams(), 0);
@@ -279,7 +279,7 @@ TEST_F(CredentialsTest, ARevocationLeavesOthersAlone) {
   auto bearer = path.Connect();
   bearer->Send(absl::StrCat("GET /y HTTP/1.1\r\nHost: x\r\n", Bearer(), "\r\n"));
   ASSERT_TRUE(UpstreamHas(a, "GET /y "));
-  path.Revoke({till.id});
+  path.Deny({till.id});
   path.Settle();
   idle->Forget();
   idle->Send(with_next);
