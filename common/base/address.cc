@@ -19,8 +19,7 @@ constexpr absl::string_view kForms =
     "expected HOST:PORT, [IPV6]:PORT or unix:/absolute/path, e.g. 127.0.0.1:8080";
 
 absl::Status Bad(absl::string_view text, absl::string_view why) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("address \"", text, "\": ", why, "; ", kForms));
+  return absl::InvalidArgumentError(absl::StrCat("address \"", text, "\": ", why, "; ", kForms));
 }
 
 // RFC 1123 host name: labels of letters, digits and hyphens (underscore too, as Kubernetes and
@@ -111,26 +110,41 @@ absl::StatusOr<Address> Address::FromSockaddr(const sockaddr* sa, socklen_t len)
     size_t path = len > header ? strnlen(un->sun_path, len - header) : 0;
     return Address(Kind::kUnix, std::string(un->sun_path, path), 0);
   }
-  return absl::InvalidArgumentError(absl::StrCat("address family ", sa->sa_family,
-                                                 " is not IPv4, IPv6 or Unix"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("address family ", sa->sa_family, " is not IPv4, IPv6 or Unix"));
 }
 
 bool Address::is_local() const {
   switch (kind_) {
-    case Kind::kUnix: return true;
-    case Kind::kIp4: return absl::StartsWith(host_, "127.");
-    case Kind::kIp6: return host_ == "::1";
-    case Kind::kName: return host_ == "localhost";
+    case Kind::kUnix:
+      return true;
+    case Kind::kIp4:
+      return absl::StartsWith(host_, "127.");
+    case Kind::kIp6:
+      return host_ == "::1";
+    case Kind::kName:
+      return host_ == "localhost";
   }
   return false;
 }
 
+bool Address::Overlaps(const Address& other) const {
+  if (kind_ != other.kind_ || port_ != other.port_ || (is_ip() && port_ == 0)) return false;
+  const auto every = [](const Address& a) {
+    return a.is_ip() && (a.host_ == "0.0.0.0" || a.host_ == "::");
+  };
+  return host_ == other.host_ || every(*this) || every(other);
+}
+
 std::string Address::ToString() const {
   switch (kind_) {
-    case Kind::kUnix: return absl::StrCat("unix:", host_);
-    case Kind::kIp6: return absl::StrCat("[", host_, "]:", port_);
+    case Kind::kUnix:
+      return absl::StrCat("unix:", host_);
+    case Kind::kIp6:
+      return absl::StrCat("[", host_, "]:", port_);
     case Kind::kIp4:
-    case Kind::kName: return absl::StrCat(host_, ":", port_);
+    case Kind::kName:
+      return absl::StrCat(host_, ":", port_);
   }
   return "";
 }

@@ -29,6 +29,9 @@ class Address {
   bool is_ip() const { return kind_ == Kind::kIp4 || kind_ == Kind::kIp6; }
   // Loopback addresses, and Unix sockets: what never leaves the machine.
   bool is_local() const;
+  // Whether two sockets could not listen at both: one place, or every address and one of them. Port
+  // 0 is another port each time.
+  bool Overlaps(const Address& other) const;
   // The name without port, for kName; the literal without brackets for IPs; the path for Unix.
   const std::string& host() const { return host_; }
   uint16_t port() const { return port_; }

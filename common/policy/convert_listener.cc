@@ -12,18 +12,6 @@ constexpr EnumValue<Direction> kDirections[] = {
     {config::v1::DIRECTION_INBOUND, Direction::kInbound},
     {config::v1::DIRECTION_OUTBOUND, Direction::kOutbound}};
 
-bool IsWildcard(const Address& a) {
-  return (a.kind() == Address::Kind::kIp4 && a.host() == "0.0.0.0") ||
-         (a.kind() == Address::Kind::kIp6 && a.host() == "::");
-}
-
-// Whether the second of two listeners could not bind. Port 0 is another port each time.
-bool Collide(const Address& a, const Address& b) {
-  if (a.kind() != b.kind() || a.port() != b.port()) return false;
-  if (a.is_ip() && a.port() == 0) return false;
-  return a.host() == b.host() || IsWildcard(a) || IsWildcard(b);
-}
-
 void ConvertAddress(const config::v1::Listener& from, const Policy& policy, ListenerPolicy& to,
                     Errors& errors) {
   const At root;
@@ -45,7 +33,7 @@ void ConvertAddress(const config::v1::Listener& from, const Policy& policy, List
                             "a loopback address, or plaintext: true"));
   }
   for (const auto& [name, other] : policy.listeners) {
-    if (Collide(to.address, other.address)) {
+    if (to.address.Overlaps(other.address)) {
       errors.Add(Code::kConflict, at,
                  absl::StrCat(from.address(), " is taken by listener ", name, " (",
                               other.address.ToString(), ")"));

@@ -47,8 +47,9 @@ absl::Status AdminApi::CheckKeyName(const std::string& environment, const std::s
   const auto& names = it->second.document->consumer().api_keys();
   if (std::find(names.begin(), names.end(), name) != names.end()) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat("Consumer/", consumer, " does not list an API key \"", name, "\"; it lists [",
-                   absl::StrJoin(names, ", "), "]: add it to api_keys and apply that first"));
+      absl::StrCat("Consumer/", consumer, " does not list an API key \"", name, "\"; it lists ",
+                   names.empty() ? "none" : absl::StrCat("[", absl::StrJoin(names, ", "), "]"),
+                   ": add it to api_keys and apply that first"));
 }
 
 absl::Status AdminApi::IssueKey(const Caller& caller, const admin::v1::IssueKeyRequest& request,

@@ -84,13 +84,14 @@ std::string RefusalText(const agent::v1::Refusal& refusal) {
 }
 
 std::string ForwardText(const agent::v1::Forward& forward) {
-  std::string text =
-      absl::StrCat(forward.upstream(), " ", forward.path(), ", ", forward.endpoints(),
-                   " endpoints, timeout ", DurationText(forward.timeout_ms()));
+  std::string text = absl::StrCat(forward.upstream(), " ", forward.path(), ", ",
+                                  Counted(forward.endpoints(), "endpoint", "endpoints"),
+                                  ", timeout ", DurationText(forward.timeout_ms()));
   if (forward.attempt_timeout_ms() != 0) {
     absl::StrAppend(&text, ", ", DurationText(forward.attempt_timeout_ms()), " an attempt");
   }
-  return absl::StrCat(text, ", at most ", forward.max_retries(), " retries");
+  if (forward.max_retries() == 0) return absl::StrCat(text, ", no retry");
+  return absl::StrCat(text, ", at most ", Counted(forward.max_retries(), "retry", "retries"));
 }
 
 // One listener: what was found, each step with what it demands, and the end.
@@ -126,8 +127,7 @@ ExitCode RunExplain(Session& session, const ExplainFlags& flags) {
   request.set_environment(session.environment());
   request.set_node(flags.node);
   *request.mutable_question() = *std::move(question);
-  request.set_timeout_ms(
-      static_cast<uint32_t>(session.flags().timeout / std::chrono::milliseconds(1)));
+  request.set_timeout_ms(Milliseconds32(session.flags().timeout));
   const absl::StatusOr<Client*> client = session.Connect();
   if (!client.ok()) return session.Fail(client.status());
   const absl::StatusOr<admin::v1::ExplainResponse> response = (*client)->Explain(request);

@@ -50,10 +50,6 @@ std::string ReleaseText(uint64_t release, uint64_t revision) {
   return revision == 0 ? "" : absl::StrCat("release ", release, ", revision ", revision);
 }
 
-std::string Counted(uint64_t count, absl::string_view one, absl::string_view many) {
-  return absl::StrCat(count, " ", count == 1 ? one : many);
-}
-
 Duration SinceSeen(const Session& session, const admin::v1::Proxy& proxy) {
   return session.now() - WallTime(std::chrono::milliseconds(proxy.last_seen()));
 }
@@ -113,13 +109,12 @@ ExitCode RunProxies(Session& session, const std::string& node) {
         absl::StrCat("no sidecar of environment ", session.environment(), " has connected yet\n"));
     return ExitCode::kOk;
   }
-  Table table({"NODE", "SERVICE", "STATE", "RELEASE", "OFFERED", "ADOPTED", "VERSION", "SEEN"});
+  Table table({"NODE", "SERVICE", "STATE", "RELEASE", "OFFERED", "VERSION", "SEEN"});
   std::string errors;
   const auto number = [](uint64_t value) { return value == 0 ? "" : absl::StrCat(value); };
   for (const admin::v1::Proxy& proxy : response->proxies()) {
     table.Add({proxy.node(), proxy.service(), proxy.state(), number(proxy.serving_release()),
-               number(proxy.offered_release()), absl::StrCat(proxy.usage().adopted()),
-               proxy.version(), Age(SinceSeen(session, proxy))});
+               number(proxy.offered_release()), proxy.version(), Age(SinceSeen(session, proxy))});
     if (proxy.errors().empty()) continue;
     absl::StrAppend(&errors, "\n", proxy.node(),
                     proxy.refused_release() == 0
@@ -135,7 +130,7 @@ ExitCode WaitAndReport(Session& session, uint64_t release, Duration wait) {
   admin::v1::WaitReleaseRequest request;
   request.set_environment(session.environment());
   request.set_release(release);
-  request.set_timeout_ms(static_cast<uint32_t>(wait / std::chrono::milliseconds(1)));
+  request.set_timeout_ms(Milliseconds32(wait));
   const absl::StatusOr<Client*> client = session.Connect();
   if (!client.ok()) return session.Fail(client.status());
   const absl::StatusOr<admin::v1::ListProxiesResponse> response = (*client)->WaitRelease(request);

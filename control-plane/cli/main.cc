@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/version.h"
 #include "control-plane/cli/commands.h"
@@ -24,7 +26,9 @@ class CommandLine {
     app_.fallthrough();
     app_.get_formatter()->column_width(34);
     app_.set_version_flag("--version", absl::StrCat("tollgatectl ", kVersion));
-    app_.footer(absl::StrCat("\n", kExitCodesHelp));
+    app_.footer(
+        absl::StrCat("--server, --environment, --output and --timeout go with every command.\n",
+                     kExitCodesHelp));
     app_.add_option("-s,--server", globals_.server, "The control plane: unix:/path or host:port")
         ->envname("TOLLGATE_ADMIN")
         ->capture_default_str();
@@ -46,11 +50,15 @@ class CommandLine {
   }
 
   int Run(int argc, char** argv) {
+    std::vector<const char*> words(argv, argv + argc);
+    if (argc > 1 && absl::string_view(argv[1]) == "help") {  // "help key issue": key issue --help
+      words.erase(words.begin() + 1);
+      words.push_back("--help");
+    }
     try {
-      app_.parse(argc, argv);
+      app_.parse(static_cast<int>(words.size()), words.data());
     } catch (const CLI::ParseError& error) {
-      if (app_.get_subcommands().empty() && !app_.remaining().empty()) return UnknownCommand();
-      return app_.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+      return Fail(error);
     }
     if (action_ == nullptr) {
       std::fputs(app_.help().c_str(), stderr);
@@ -68,14 +76,47 @@ class CommandLine {
     return command;
   }
 
-  int UnknownCommand() {
-    std::vector<std::string> known;
-    for (const CLI::App* command : app_.get_subcommands(nullptr))
-      known.push_back(command->get_name());
-    const std::string written = app_.remaining().front();
-    std::fprintf(stderr, "tollgatectl: there is no command \"%s\". %s\n", written.c_str(),
-                 DidYouMean(written, known).c_str());
+  // Help, or what is wrong and with which command. What nobody knows comes first: of "--flie x"
+  // that explains why --file is missing.
+  int Fail(const CLI::ParseError& error) {
+    const CLI::App* command = &app_;
+    std::string name = app_.get_name();
+    while (!command->get_subcommands().empty()) {
+      command = command->get_subcommands().front();
+      absl::StrAppend(&name, " ", command->get_name());
+    }
+    const std::vector<std::string> strange = app_.remaining(true);
+    const bool asks_help = error.get_exit_code() == 0;
+    std::string what = error.what();
+    if (!strange.empty() && !absl::StartsWith(strange.front(), "-")) {
+      const auto all = [](const CLI::App*) { return true; };
+      std::vector<std::string> known;
+      for (const CLI::App* one : command->get_subcommands(all)) known.push_back(one->get_name());
+      if (known.empty() && asks_help) return app_.exit(error);
+      what = absl::StrCat(known.empty() ? "unexpected argument \"" : "there is no command \"",
+                          strange.front(), "\". ", DidYouMean(strange.front(), known));
+    } else if (asks_help) {
+      return app_.exit(error);
+    } else if (!strange.empty()) {
+      what = absl::StrCat("there is no option ", strange.front(), ". ",
+                          DidYouMean(strange.front(), OptionsOf(*command)));
+    }
+    std::fprintf(stderr, "tollgatectl: %s\nSee: %s --help\n", what.c_str(), name.c_str());
     return static_cast<int>(ExitCode::kUsage);
+  }
+
+  // "--file" and so on, the global ones too.
+  std::vector<std::string> OptionsOf(const CLI::App& command) const {
+    std::vector<std::string> known;
+    for (const CLI::App* app : {&command, static_cast<const CLI::App*>(&app_)}) {
+      for (const CLI::Option* option : app->get_options()) {
+        for (const std::string& name : option->get_lnames()) {
+          known.push_back(absl::StrCat("--", name));
+        }
+      }
+      if (app == &app_) break;
+    }
+    return known;
   }
 
   void SetFormat(const std::string& text) {
@@ -88,40 +129,54 @@ class CommandLine {
     globals_.format = static_cast<OutputFormat>(it - names.begin());  // in the order of the enum
   }
 
-  // Reads "30s", "10m", "90d".
+  static Duration ReadDuration(const std::string& name, const std::string& text) {
+    Duration read{};
+    if (!ParseCliDuration(text, &read)) {
+      throw CLI::ValidationError(name, absl::StrCat("\"", text,
+                                                    "\" is no duration; expected one such as "
+                                                    "30s, 10m, 12h or 90d"));
+    }
+    return read;
+  }
+  static Duration ReadPositiveDuration(const std::string& name, const std::string& text) {
+    const Duration read = ReadDuration(name, text);
+    if (read > Duration::zero()) return read;
+    throw CLI::ValidationError(
+        name, absl::StrCat("\"", text, "\"; expected a duration above zero, such as 30s"));
+  }
+
+  // Reads "30s", "10m", "90d": above zero.
   static CLI::Option* AddDuration(CLI::App* command, const std::string& name, Duration* out,
                                   const std::string& help) {
     return command
         ->add_option_function<std::string>(
-            name,
-            [name, out](const std::string& text) {
-              if (ParseCliDuration(text, out)) return;
-              throw CLI::ValidationError(name,
-                                         absl::StrCat("\"", text,
-                                                      "\" is no duration; expected one such as "
-                                                      "30s, 10m, 12h or 90d"));
-            },
+            name, [name, out](const std::string& text) { *out = ReadPositiveDuration(name, text); },
             help)
         ->type_name("DURATION");
   }
 
-  // The number of a release, at least `least`.
+  // CLI11 itself would take "-1" for the largest number there is, and "010" for eight.
+  template <typename Number>
+  static CLI::Option* AddNumber(CLI::App* command, const std::string& name, uint64_t least,
+                                uint64_t most, Number* out, const std::string& help) {
+    return command->add_option_function<std::string>(
+        name,
+        [name, least, most, out](const std::string& text) {
+          uint64_t number = 0;
+          if (!ParseCliNumber(text, &number) || number < least || number > most) {
+            throw CLI::ValidationError(
+                name, absl::StrCat("\"", text, "\"; expected a number from ", least,
+                                   most == kNoMost ? " on" : absl::StrCat(" to ", most)));
+          }
+          *out = static_cast<Number>(number);
+        },
+        help);
+  }
   template <typename Number>
   static CLI::Option* AddRelease(CLI::App* command, const std::string& name, uint64_t least,
                                  Number* out, const std::string& help) {
-    return command
-        ->add_option_function<std::string>(
-            name,
-            [name, least, out](const std::string& text) {
-              uint64_t number = 0;
-              if (!ParseCliNumber(text, &number) || number < least) {
-                throw CLI::ValidationError(
-                    name, absl::StrCat("\"", text, "\" is no release; expected its number, from ",
-                                       least, " on: see tollgatectl releases"));
-              }
-              *out = number;
-            },
-            help)
+    return AddNumber(command, name, least, kNoMost, out,
+                     absl::StrCat(help, "; see: tollgatectl releases"))
         ->type_name("RELEASE");
   }
 
@@ -136,12 +191,8 @@ class CommandLine {
         ->add_option_function<std::string>(
             "--wait",
             [this](const std::string& text) {
-              Duration wait = std::chrono::seconds(30);
-              if (!text.empty() && text != "true" && !ParseCliDuration(text, &wait)) {
-                throw CLI::ValidationError(
-                    "--wait", absl::StrCat("\"", text, "\" is no duration; write --wait=30s"));
-              }
-              apply_.wait = wait;
+              apply_.wait = text.empty() || text == "true" ? std::chrono::seconds(30)
+                                                           : ReadPositiveDuration("--wait", text);
             },
             "Wait until every connected sidecar has answered (default 30s)")
         ->type_name("[=DURATION]")
@@ -178,19 +229,22 @@ class CommandLine {
                                [this](Session& s) { return RunGet(s, kind_, name_, release_); });
     get->add_option("KIND", kind_,
                     "Service, Issuer, Plan, Consumer, Api or Listener; default: all");
-    get->add_option("NAME", name_);
-    AddRelease(get, "--release", 1, &release_, "Of an older release");
+    get->add_option("NAME", name_, "One document; default: all of the kind");
+    AddRelease(get, "--release", 1, &release_, "Of this release; default: the head");
 
     CLI::App* remove =
         AddCommand(&app_, "delete", "Delete one document, as a release",
                    [this](Session& s) { return RunDelete(s, kind_, name_, apply_.dry_run); });
-    remove->add_option("KIND", kind_)->required();
-    remove->add_option("NAME", name_)->required();
+    remove->add_option("KIND", kind_, "Service, Issuer, Plan, Consumer, Api or Listener")
+        ->required();
+    remove->add_option("NAME", name_, "The document's name")->required();
     remove->add_flag("--dry-run", apply_.dry_run, "Check and show what would change");
 
     CLI::App* releases = AddCommand(&app_, "releases", "List releases, newest first",
                                     [this](Session& s) { return RunReleases(s, limit_); });
-    releases->add_option("-n,--limit", limit_, "How many")->capture_default_str();
+    AddNumber(releases, "-n,--limit", 1, kMaxReleases, &limit_, "How many of the newest")
+        ->type_name("COUNT")
+        ->default_str(absl::StrCat(limit_));
 
     CLI::App* rollback =
         AddCommand(&app_, "rollback",
@@ -228,7 +282,7 @@ class CommandLine {
     CLI::App* key = app_.add_subcommand("key", "Issue, rotate, revoke and list API keys");
     key->require_subcommand(1);
     const auto add_names = [this](CLI::App* command, bool required) {
-      command->add_option("CONSUMER", consumer_)->required(required);
+      command->add_option("CONSUMER", consumer_, "Name of the Consumer")->required(required);
       command->add_option("NAME", name_, "One of the consumer's api_keys")->required(required);
     };
     CLI::App* issue = AddCommand(key, "issue", "Make a key and print it, once", [this](Session& s) {
@@ -299,9 +353,13 @@ class CommandLine {
     token->add_option("--scope", token_.scope, "Permissions, separated by spaces");
     token->add_option("--claim", token_.claims, "NAME=VALUE; VALUE is JSON, or else a text")
         ->take_all();
-    AddDuration(token, "--ttl", &token_.ttl, "Valid for; --ttl=-1m makes an expired one")
+    token
+        ->add_option_function<std::string>(
+            "--ttl", [this](const std::string& text) { token_.ttl = ReadDuration("--ttl", text); },
+            "Valid for; --ttl=-1m makes an expired one")
+        ->type_name("DURATION")
         ->default_str("10m");
-    token->add_option("--profile", token_.profile, "jwt or rfc9068")
+    token->add_option("--profile", token_.profile, "What the token's header and claims are like")
         ->check(CLI::IsMember({"jwt", "rfc9068"}))
         ->capture_default_str();
 
@@ -315,6 +373,9 @@ class CommandLine {
     keygen->add_option("--public", keygen_.public_file, "File for the JWK set of the Issuer")
         ->required();
   }
+
+  static constexpr uint64_t kNoMost = std::numeric_limits<uint64_t>::max();
+  static constexpr uint64_t kMaxReleases = 1000;  // that the control plane lists at once
 
   CLI::App app_{"tollgatectl: the operator's tool of Tollgate", "tollgatectl"};
   Action action_;

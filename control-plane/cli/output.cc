@@ -171,6 +171,16 @@ std::string Age(Duration age) {
   return absl::StrCat(seconds / 86400, "d");
 }
 
+std::string Counted(uint64_t count, absl::string_view one, absl::string_view many) {
+  return absl::StrCat(count, " ", count == 1 ? one : many);
+}
+
+uint32_t Milliseconds32(Duration length) {
+  constexpr int64_t kMost = std::numeric_limits<uint32_t>::max();
+  return static_cast<uint32_t>(
+      std::clamp<int64_t>(length / std::chrono::milliseconds(1), 1, kMost));
+}
+
 bool ParseCliDuration(const std::string& text, Duration* out) {
   absl::Duration parsed;
   int32_t days = 0;

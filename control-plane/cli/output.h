@@ -27,6 +27,13 @@ class Table {
 
 // "4s", "12m", "3h", "5d"; "-4s" for what is to come is the caller's to word.
 std::string Age(Duration age);
+// "1 retry", "2 retries".
+std::string Counted(uint64_t count, absl::string_view one, absl::string_view many);
+
+// For a field of the admin API: the most that fits, when it is longer; 1 at least, since 0 is the
+// default there.
+uint32_t Milliseconds32(Duration length);
+
 // "3s", "90d", "10m", "1h30m"; also a sign.
 bool ParseCliDuration(const std::string& text, Duration* out);
 // Decimal digits and nothing else: no sign, no octal or hexadecimal.

@@ -117,7 +117,9 @@ ExitCode PrintDocuments(const Session& session, const admin::v1::GetResponse& re
     table.Add({document.kind(), document.name(), document.owner(), Summary(document)});
   }
   if (documents.empty()) {
-    session.Note(absl::StrCat("no documents in release ", response.release(), "\n"));
+    session.Note(response.release() == 0
+                     ? absl::StrCat("environment ", session.environment(), " has no release yet\n")
+                     : absl::StrCat("no documents in release ", response.release(), "\n"));
   } else {
     session.Print(table.ToString());
   }

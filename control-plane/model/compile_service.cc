@@ -11,15 +11,6 @@ namespace {
 
 constexpr absl::string_view kDefaultOutbound = "127.0.0.1:15001";
 
-bool IsWildcard(const Address& a) {
-  return a.is_ip() && (a.host() == "0.0.0.0" || a.host() == "::");
-}
-// Whether two sockets could not be bound on one machine.
-bool Collide(const Address& a, const Address& b) {
-  return a.kind() == b.kind() && a.port() == b.port() &&
-         (a.host() == b.host() || IsWildcard(a) || IsWildcard(b));
-}
-
 OutlierDetectionPolicy CompileOutliers(const model::v1::OutlierDetection& spec, Checker* check) {
   OutlierDetectionPolicy out;
   out.enabled = !spec.disabled();
@@ -128,7 +119,7 @@ void CompileService(const model::v1::Service& spec, Checker* check, Model* model
     service.outbound = *std::move(outbound);
   }
   for (size_t i = 0; i < service.instances.size() && !service.uses.empty(); ++i) {
-    if (Collide(service.instances[i].endpoint.address, service.outbound)) {
+    if (service.instances[i].endpoint.address.Overlaps(service.outbound)) {
       check->Report(At("endpoints", i, "address"), service.outbound.ToString(),
                     "is the address of the outbound listener too",
                     "Set outbound to another address");
@@ -172,7 +163,7 @@ void CompileListener(const model::v1::Listener& spec, Checker* check, Model* mod
   ServiceModel& service = found->second;
   if (listener.address) {
     check->NeedPlaintext("address", *listener.address, spec.plaintext() || service.plaintext);
-    if (!service.uses.empty() && Collide(*listener.address, service.outbound)) {
+    if (!service.uses.empty() && listener.address->Overlaps(service.outbound)) {
       check->Report("address", spec.address(), "is the service's outbound address too",
                     "Set outbound of the Service to another address");
     }

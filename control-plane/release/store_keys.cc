@@ -1,21 +1,17 @@
 #include "control-plane/release/store_keys.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/base/status.h"
+#include "common/policy/words.h"
 
 namespace tollgate::control {
 namespace {
 
-constexpr size_t kMaxName = 63;
 constexpr size_t kPage = 500;
-
-bool IsAlphanumeric(char c) { return absl::ascii_islower(c) || absl::ascii_isdigit(c); }
 
 std::string Under(absl::string_view environment, absl::string_view rest) {
   return absl::StrCat(kStoreRoot, environment, "/", rest);
@@ -24,15 +20,11 @@ std::string Under(absl::string_view environment, absl::string_view rest) {
 }  // namespace
 
 absl::Status CheckName(absl::string_view what, absl::string_view name) {
-  const bool ok = !name.empty() && name.size() <= kMaxName && IsAlphanumeric(name.front()) &&
-                  IsAlphanumeric(name.back()) && std::all_of(name.begin(), name.end(), [](char c) {
-                    return IsAlphanumeric(c) || c == '-' || c == '.';
-                  });
-  if (ok) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(what, ": '", absl::CHexEscape(name.substr(0, 100)),
-                   "' is not a name; expected 1 to 63 lower-case letters, digits, '-' and '.', "
-                   "beginning and ending with a letter or digit"));
+  const absl::Status good = words::CheckName(name);
+  if (good.ok()) return good;
+  return absl::InvalidArgumentError(absl::StrCat(what, ": '",
+                                                 absl::CHexEscape(name.substr(0, 100)),
+                                                 "' is not a name; ", good.message()));
 }
 
 std::string HeadKey(absl::string_view e) { return Under(e, "head"); }

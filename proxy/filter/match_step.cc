@@ -26,6 +26,10 @@ class MatchStep final : public Filter {
     const ApiEntry* entry = c.listener->table.Match(c.head.authority, c.path);
     if (entry == nullptr)
       return Refuse(c, 404, "no_api", "No API is offered at this host and path.");
+    if (c.listener->table.ReadsAsAnother(c.head.authority, c.path, *entry)) {
+      return Refuse(c, 400, "ambiguous_path",
+                    "But for letter case, the path is that of another API.");
+    }
     c.api = &c.listener->apis[entry->index];
 
     const VersionFromPolicy& from = entry->version_from;
@@ -70,6 +74,11 @@ class MatchStep final : public Filter {
                         .headers = {{"allow", c.version->tree->Allow(version.route_path)}}};
     }
     if (!route.found()) return Refuse(c, 404, "no_route", "No such resource in this API.");
+    if (c.version->tree->ReadsAsAnother(c.method, version.route_path, route.route)) {
+      return Refuse(c, 400, "ambiguous_path",
+                    "But for letter case or a slash at the end, the path is that of another "
+                    "resource of this API.");
+    }
     c.route = &c.version->routes[route.route];
 
     if (c.head.body.kind == BodySize::Kind::kLength &&

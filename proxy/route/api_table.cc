@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "proxy/route/letter_case.h"
 
 namespace tollgate::proxy {
 namespace {
@@ -72,33 +73,55 @@ absl::StatusOr<ApiTable> ApiTable::Build(absl::Span<const ApiBindingPolicy> apis
                                                        "\" with base path \"", entry.base_path,
                                                        "\" belongs to another API already"));
       }
+      if (HasCapital(entry.base_path)) {
+        table.lowered_.emplace(std::pair(host->second, absl::AsciiStrToLower(entry.base_path)), i);
+      }
     }
   }
   return table;
 }
 
 const ApiEntry* ApiTable::Match(absl::string_view host, absl::string_view path) const {
+  return Find(host, path, {});
+}
+
+bool ApiTable::ReadsAsAnother(absl::string_view host, absl::string_view path,
+                              const ApiEntry& entry) const {
+  if (lowered_.empty() && !HasCapital(path)) return false;
+  return Find(host, path, absl::AsciiStrToLower(path)) != &entry;
+}
+
+const ApiEntry* ApiTable::Find(absl::string_view host, absl::string_view path,
+                               absl::string_view lower) const {
   char buffer[kMaxHost];
   const absl::string_view name = NormalHost(host, buffer);
   if (auto it = hosts_.find(name); it != hosts_.end() && name != kAnyHost) {
-    if (const ApiEntry* entry = MatchIn(it->second, path)) return entry;
+    if (const ApiEntry* entry = FindIn(it->second, path, lower)) return entry;
   }
   auto any = hosts_.find(kAnyHost);
-  return any == hosts_.end() ? nullptr : MatchIn(any->second, path);
+  return any == hosts_.end() ? nullptr : FindIn(any->second, path, lower);
 }
 
-const ApiEntry* ApiTable::MatchIn(uint32_t host, absl::string_view path) const {
+const ApiEntry* ApiTable::FindIn(uint32_t host, absl::string_view path,
+                                 absl::string_view lower) const {
   // From the longest prefix that could be a base path down to "/", by segment boundaries.
   size_t end = path.size();
   if (end > longest_base_) end = path.rfind('/', longest_base_);
   while (end != 0 && end != absl::string_view::npos) {
-    if (auto it = bases_.find(Key(host, path.substr(0, end))); it != bases_.end()) {
-      return &entries_[it->second];
-    }
+    const ApiEntry* entry = FindBase(host, path.substr(0, end), lower.substr(0, end));
+    if (entry != nullptr) return entry;
     end = path.rfind('/', end - 1);
   }
-  auto root = bases_.find(Key(host, "/"));
-  return root == bases_.end() ? nullptr : &entries_[root->second];
+  return FindBase(host, "/", {});
+}
+
+const ApiEntry* ApiTable::FindBase(uint32_t host, absl::string_view base,
+                                   absl::string_view lower) const {
+  if (auto it = bases_.find(Key(host, base)); it != bases_.end()) return &entries_[it->second];
+  if (lower.empty()) return nullptr;
+  if (auto it = bases_.find(Key(host, lower)); it != bases_.end()) return &entries_[it->second];
+  auto it = lowered_.find(std::pair(host, std::string(lower)));
+  return it == lowered_.end() ? nullptr : &entries_[it->second];
 }
 
 }  // namespace tollgate::proxy

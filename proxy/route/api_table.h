@@ -38,12 +38,19 @@ class ApiTable {
   // one of "*"; then the longest base path that ends on a segment boundary. Null: 404. No
   // allocation.
   const ApiEntry* Match(absl::string_view host, absl::string_view path) const;
+  // Whether a server that ignores letter case would serve the path as part of another API than
+  // `entry`, which Match found.
+  bool ReadsAsAnother(absl::string_view host, absl::string_view path, const ApiEntry& entry) const;
   // Of the binding at `index`.
   const ApiEntry& entry(size_t index) const { return entries_[index]; }
 
  private:
   using Key = std::pair<uint32_t, absl::string_view>;  // host, base path
-  const ApiEntry* MatchIn(uint32_t host, absl::string_view path) const;
+  // `lower` is the path in lower case where letter case does not matter, or else empty.
+  const ApiEntry* Find(absl::string_view host, absl::string_view path,
+                       absl::string_view lower) const;
+  const ApiEntry* FindIn(uint32_t host, absl::string_view path, absl::string_view lower) const;
+  const ApiEntry* FindBase(uint32_t host, absl::string_view base, absl::string_view lower) const;
 
   ApiTable() = default;
 
@@ -51,6 +58,8 @@ class ApiTable {
   std::vector<std::string> host_names_;
   absl::flat_hash_map<absl::string_view, uint32_t> hosts_;
   absl::flat_hash_map<Key, uint32_t> bases_;
+  // Bases with a capital letter again, in lower case. Of those that differ in nothing else, one.
+  absl::flat_hash_map<std::pair<uint32_t, std::string>, uint32_t> lowered_;
   size_t longest_base_ = 0;
 };
 

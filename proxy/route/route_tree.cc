@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "proxy/route/letter_case.h"
 
 namespace tollgate::proxy {
 namespace {
@@ -69,6 +72,10 @@ void RouteTree::Insert(const RouteShape& shape, uint32_t route) {
         text_used_ += segment.text.size();
         reserved_ |= ReservedIn(segment.text);
         literals_.emplace(Edge(at, absl::string_view(text, segment.text.size())), next);
+        if (HasCapital(segment.text)) {
+          lowered_.emplace(std::pair(at, absl::AsciiStrToLower(segment.text)), next);
+        }
+        slash_at_end_ |= segment.text.empty();
         nodes_[at].literals = true;
         nodes_.emplace_back();
         at = next;
@@ -83,11 +90,16 @@ void RouteTree::Insert(const RouteShape& shape, uint32_t route) {
   leaves_[leaf].push_back({std::string(shape.method), route});
 }
 
-template <typename Visit>
+template <RouteTree::Reading reading, typename Visit>
 bool RouteTree::Walk(uint32_t at, absl::string_view rest, Visit& visit) const {
+  constexpr bool kLoose = reading == Reading::kLoose;
   const Node& node = nodes_[at];
   if (rest.empty()) {
     if (node.here != kNone && visit(leaves_[node.here])) return true;
+    if (kLoose && node.literals) {
+      auto it = literals_.find(Edge(at, ""));
+      if (it != literals_.end() && Walk<Reading::kExact>(it->second, "", visit)) return true;
+    }
     return node.tail != kNone && visit(leaves_[node.tail]);
   }
   const size_t end = std::min(rest.find('/', 1), rest.size());
@@ -95,9 +107,23 @@ bool RouteTree::Walk(uint32_t at, absl::string_view rest, Visit& visit) const {
   const absl::string_view next = rest.substr(end);
   if (node.literals) {
     auto it = literals_.find(Edge(at, segment));
-    if (it != literals_.end() && Walk(it->second, next, visit)) return true;
+    if (it != literals_.end() && Walk<reading>(it->second, next, visit)) return true;
+    if constexpr (kLoose) {
+      const std::pair lower(at, absl::AsciiStrToLower(segment));
+      if (auto same = literals_.find(Edge(at, lower.second));
+          same != literals_.end() && same != it && Walk<reading>(same->second, next, visit)) {
+        return true;
+      }
+      if (auto same = lowered_.find(lower);
+          same != lowered_.end() && Walk<reading>(same->second, next, visit)) {
+        return true;
+      }
+    }
   }
-  if (node.parameter != kNone && !segment.empty() && Walk(node.parameter, next, visit)) return true;
+  if (kLoose && rest == "/" && node.here != kNone && visit(leaves_[node.here])) return true;
+  if (node.parameter != kNone && !segment.empty() && Walk<reading>(node.parameter, next, visit)) {
+    return true;
+  }
   return node.tail != kNone && visit(leaves_[node.tail]);
 }
 
@@ -122,8 +148,24 @@ RouteMatch RouteTree::Match(absl::string_view method, absl::string_view path) co
     match = {RouteMatch::Kind::kFound, route};
     return true;
   };
-  Walk(0, path, visit);
+  Walk<Reading::kExact>(0, path, visit);
   return match;
+}
+
+bool RouteTree::ReadsAsAnother(absl::string_view method, absl::string_view path,
+                               uint32_t route) const {
+  if (lowered_.empty() && !slash_at_end_ && !absl::EndsWith(path, "/") && !HasCapital(path)) {
+    return false;  // both read it alike
+  }
+  uint32_t other = route;
+  auto visit = [&](const Leaf& leaf) {
+    const uint32_t found = Pick(leaf, method);
+    if (found == kNone) return false;
+    other = found;
+    return true;
+  };
+  Walk<Reading::kLoose>(0, path, visit);
+  return other != route;
 }
 
 std::string RouteTree::Allow(absl::string_view path) const {
@@ -144,7 +186,7 @@ std::string RouteTree::Allow(absl::string_view path) const {
     }
     return false;  // all of them
   };
-  Walk(0, path, visit);
+  Walk<Reading::kExact>(0, path, visit);
   std::sort(allowed.begin(), allowed.end());
   return absl::StrJoin(allowed, ", ");
 }

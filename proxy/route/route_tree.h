@@ -41,6 +41,11 @@ class RouteTree {
   // only, at most kMaxMatchSteps nodes.
   RouteMatch Match(absl::string_view method, absl::string_view path) const;
 
+  // Whether a server that ignores letter case or a slash at the end, as many frameworks do unless
+  // told otherwise, would serve the request as another route than `route`, which Match found. What
+  // was allowed for one route would then run the other.
+  bool ReadsAsAnother(absl::string_view method, absl::string_view path, uint32_t route) const;
+
   // Characters that literals hold, as bits of ReservedIn: a path that has one of them escaped could
   // be another route to the server behind.
   uint16_t reserved() const { return reserved_; }
@@ -67,17 +72,21 @@ class RouteTree {
   RouteTree() : nodes_(1) {}
   void Insert(const RouteShape& shape, uint32_t route);
   static uint32_t Pick(const Leaf& leaf, absl::string_view method);
+  enum class Reading : uint8_t { kExact, kLoose };  // kLoose: as ReadsAsAnother says
   // Calls visit(leaf) for each leaf that matches `rest` (empty, or from a slash on) below node
   // `at`, most specific first, until it returns true.
-  template <typename Visit>
+  template <Reading reading, typename Visit>
   bool Walk(uint32_t at, absl::string_view rest, Visit& visit) const;
 
   std::vector<Node> nodes_;
   std::vector<Leaf> leaves_;
   absl::flat_hash_map<Edge, uint32_t> literals_;
+  // Those with a capital letter again, in lower case. Of literals that differ in nothing else, one.
+  absl::flat_hash_map<std::pair<uint32_t, std::string>, uint32_t> lowered_;
   std::unique_ptr<char[]> text_;  // what the edges' views point into; stays when the tree moves
   size_t text_used_ = 0;
   uint16_t reserved_ = 0;
+  bool slash_at_end_ = false;  // of a route's path
 };
 
 }  // namespace tollgate::proxy

@@ -1,7 +1,9 @@
 // Which version of an API a request is for; declared in api_table.h.
 #include <algorithm>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proxy/route/api_table.h"
 
@@ -19,9 +21,13 @@ int FindVersion(const ApiEntry& entry, absl::string_view name) {
   return kNone;
 }
 
-bool ReadsLikeVersion(absl::string_view segment) {
-  return segment.size() >= 2 && absl::ascii_tolower(segment[0]) == 'v' &&
-         absl::ascii_isdigit(segment[1]);
+// "V2" also where a server ignores letter case.
+bool ReadsLikeVersion(const ApiEntry& entry, absl::string_view segment) {
+  const bool numbered = segment.size() >= 2 && absl::ascii_tolower(segment[0]) == 'v' &&
+                        absl::ascii_isdigit(segment[1]);
+  return numbered || absl::c_any_of(entry.versions, [&](absl::string_view name) {
+           return absl::EqualsIgnoreCase(name, segment);
+         });
 }
 
 absl::string_view OrRoot(absl::string_view path) { return path.empty() ? kRoot : path; }
@@ -70,7 +76,7 @@ VersionMatch SelectVersion(const ApiEntry& entry, absl::string_view path,
       }
       return Found(Source::kPath, by_path, OrRoot(after), upstream_path);
     }
-    if (ReadsLikeVersion(segment)) return Refused(Kind::kNotFound);
+    if (ReadsLikeVersion(entry, segment)) return Refused(Kind::kNotFound);
   }
   if (by_header != kNone) return Found(Source::kHeader, by_header, OrRoot(rest), path);
   if (entry.default_version != kNone) {

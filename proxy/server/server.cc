@@ -192,7 +192,18 @@ absl::StatusOr<ListeningSocket> Server::SocketFor(const ListenerPolicy& listener
       return Duplicate(other.acceptor->socket());
     }
   }
-  return Listen(listener.address);
+  absl::StatusOr<ListeningSocket> socket = Listen(listener.address);
+  if (!absl::IsAlreadyExists(socket.status())) return socket;
+  std::lock_guard lock(mutex_);
+  for (const auto& [name, other] : listeners_) {
+    if (!other.bound.Overlaps(listener.address) || !Leaves(name, other, policy)) continue;
+    return absl::AlreadyExistsError(absl::StrCat(
+        socket.status().message(), ": listener ", name, " gives up ", other.bound.ToString(),
+        " only when this is in force; expected the same address, or two releases: one that takes "
+        "it from ",
+        name, ", then one that listens at ", listener.address.ToString()));
+  }
+  return socket;
 }
 
 // On the accepting loop.

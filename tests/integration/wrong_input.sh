@@ -95,11 +95,19 @@ ends 0 "unchanged" -- tollgatectl apply -f "$run/plan.yaml"
 printf 'kind: Plan\nname: p\nlimit: 2/second\nalgorithm: gcra\nper: consumer\n' >"$run/plan.yaml"
 ends 4 "release" -- tollgatectl apply -f "$run/plan.yaml" --base 0
 ends 1 "99" -- tollgatectl rollback 99
-ends 2 "is no release; expected its number, from 1 on" -- tollgatectl rollback -- -1
-ends 2 "is no release; expected its number, from 1 on" -- tollgatectl rollback 0x1
+ends 2 "expected a number from 1 on" -- tollgatectl rollback -- -1
+ends 2 "expected a number from 1 on" -- tollgatectl rollback 0x1
 ends 1 "release 10" -- tollgatectl rollback 010
 ends 1 "nobody" -- tollgatectl key issue nobody till
 ends 2 "--id" -- tollgatectl key revoke
+ends 2 "isue" "issue" "key --help" -- tollgatectl key isue
+ends 2 "--flie" "--file" "apply --help" -- tollgatectl apply --flie x
+ends 2 "surplus" -- tollgatectl releases surplus
+ends 0 "CONSUMER" -- tollgatectl help key issue
+ends 2 "aply" -- tollgatectl help aply
+ends 2 "--timeout" "0s" "above zero" -- tollgatectl --timeout=0s proxies
+ends 2 "--wait" "-1s" "above zero" -- tollgatectl apply -f "$run/plan.yaml" --wait=-1s
+ends 2 "5000" "1 to 1000" -- tollgatectl releases -n 5000
 ends 2 "--no-such-flag" -- tollgatectl proxies --no-such-flag
 ends 1 "absent-1" "default" -- tollgatectl proxies absent-1
 ends 2 "NODE" -- tollgatectl explain

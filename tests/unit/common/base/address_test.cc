@@ -1,5 +1,5 @@
-#include "absl/strings/str_cat.h"
 #include "common/base/address.h"
+#include "absl/strings/str_cat.h"
 
 #include <arpa/inet.h>
 #include <sys/un.h>
@@ -141,6 +141,22 @@ TEST(Address, AnUnnamedPeerOfAUnixSocketHasNoPath) {
       Address::FromSockaddr(reinterpret_cast<const sockaddr*>(&un), sizeof(un.sun_family));
   ASSERT_TRUE(address.ok());
   EXPECT_EQ(address->ToString(), "unix:");
+}
+
+TEST(Address, OverlapsWhereBothCouldNotListen) {
+  const auto overlap = [](absl::string_view a, absl::string_view b) {
+    EXPECT_EQ(Parse(a).Overlaps(Parse(b)), Parse(b).Overlaps(Parse(a))) << a << " " << b;
+    return Parse(a).Overlaps(Parse(b));
+  };
+  EXPECT_TRUE(overlap("127.0.0.1:80", "127.0.0.1:80"));
+  EXPECT_TRUE(overlap("0.0.0.0:80", "127.0.0.1:80"));
+  EXPECT_TRUE(overlap("[::]:80", "[::1]:80"));
+  EXPECT_TRUE(overlap("unix:/run/a", "unix:/run/a"));
+  EXPECT_FALSE(overlap("127.0.0.2:80", "127.0.0.1:80"));
+  EXPECT_FALSE(overlap("0.0.0.0:80", "127.0.0.1:81"));
+  EXPECT_FALSE(overlap("0.0.0.0:80", "[::1]:80"));
+  EXPECT_FALSE(overlap("127.0.0.1:0", "127.0.0.1:0"));
+  EXPECT_FALSE(overlap("unix:/run/a", "unix:/run/b"));
 }
 
 TEST(Address, IsAKey) {

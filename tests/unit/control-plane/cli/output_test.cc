@@ -28,6 +28,17 @@ TEST(Age, UsesOneUnit) {
   EXPECT_EQ(Age(seconds(-5)), "0s");
 }
 
+TEST(Counted, AgreesWithTheNumber) {
+  EXPECT_EQ(Counted(0, "retry", "retries"), "0 retries");
+  EXPECT_EQ(Counted(1, "retry", "retries"), "1 retry");
+}
+
+TEST(Milliseconds32, NeverWrapsAndNeverMeansTheDefault) {
+  EXPECT_EQ(Milliseconds32(seconds(5)), 5000u);
+  EXPECT_EQ(Milliseconds32(hours(24 * 3660)), 4294967295u);
+  EXPECT_EQ(Milliseconds32(std::chrono::nanoseconds(1)), 1u);
+}
+
 TEST(CliDuration, ReadsDaysAndSigns) {
   Duration d{};
   EXPECT_TRUE(ParseCliDuration("90d", &d));

@@ -36,7 +36,8 @@ class DenialsTest : public StoreFixture {
   }
   std::vector<std::string> Values() {
     std::vector<std::string> values;
-    for (const DenialRecord& record : *denials_->List("default")) {
+    const std::vector<DenialRecord> records = denials_->List("default").value();
+    for (const DenialRecord& record : records) {
       values.push_back(record.denial.token.value);
     }
     return values;

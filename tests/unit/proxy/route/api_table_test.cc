@@ -55,6 +55,20 @@ TEST_F(Apis, MatchOnSegmentBoundariesOnly) {
   EXPECT_EQ(Match("narrow.example", "/xy"), "404");
 }
 
+TEST_F(Apis, KnowAPathThatIsAnotherApiButForLetterCase) {
+  apis_.push_back(Api("upper", {"pay.example.com"}, "/Refunds"));
+  table_.emplace(*ApiTable::Build(apis_));
+  const auto ambiguous = [&](absl::string_view host, absl::string_view path) {
+    return table_->ReadsAsAnother(host, path, *table_->Match(host, path));
+  };
+  for (const char* path : {"/Cards", "/CARDS/1", "/cards/Admin/keys", "/refunds/1", "/REFUNDS"}) {
+    EXPECT_TRUE(ambiguous("pay.example.com", path)) << path;
+  }
+  for (const char* path : {"/cards/1", "/cards/X", "/cards/admin/X", "/Refunds/X", "/CardSharp"}) {
+    EXPECT_FALSE(ambiguous("pay.example.com", path)) << path;
+  }
+}
+
 TEST_F(Apis, MatchHostsWithoutCasePortAndTrailingDot) {
   for (absl::string_view host : {"alias.example", "ALIAS.Example", "alias.example:8080",
                                  "alias.example.", "Alias.example.:443"}) {
@@ -104,7 +118,7 @@ ApiEntry Entry(std::string base, VersionFromPolicy from, int default_version = -
   ApiEntry entry;
   entry.base_path = std::move(base);
   entry.version_from = std::move(from);
-  entry.versions = {"v1", "v2", "2026-11-20"};
+  entry.versions = {"v1", "v2", "2026-11-20", "beta"};
   entry.default_version = default_version;
   return entry;
 }
@@ -192,6 +206,8 @@ TEST(SelectVersion, EveryPairOfSelectors) {
       {"/p", "v2", kNoDefault, Kind::kFound, Source::kHeader, 1},
       {"/p", {}, 1, Kind::kFound, Source::kDefault, 1},
       {"/p", {}, kNoDefault, Kind::kNotFound, {}, 0},
+      {"/V2/p", {}, 1, Kind::kNotFound, {}, 0},  // a server may take it for v2
+      {"/Beta/p", {}, 1, Kind::kNotFound, {}, 0},
       {"/v9/p", {}, 1, Kind::kNotFound, {}, 0},    // never the default version's /{x}/p
       {"/v9/p", "v1", 1, Kind::kNotFound, {}, 0},  // nor the header's
       {"/vault/p", {}, 1, Kind::kFound, Source::kDefault, 1},

@@ -55,6 +55,40 @@ TEST(RouteTree, FindsLiteralParameterAndTail) {
   EXPECT_EQ(Match(tree, "GET", "/"), 404);
 }
 
+// The routes of which a server that ignores case and a last slash would serve another.
+bool Ambiguous(const RouteTree& tree, absl::string_view path) {
+  const RouteMatch match = tree.Match("GET", path);
+  EXPECT_TRUE(match.found()) << path;
+  return tree.ReadsAsAnother("GET", path, match.route);
+}
+
+TEST(RouteTree, KnowsAPathThatIsAnotherRouteButForLetterCase) {
+  const RouteTree tree = Tree({"GET /payments/{id}", "GET /payments/export", "GET /payments/All",
+                               "GET /payments/ALL", "POST /payments/close", "GET /**"});
+  for (const char* path : {"/payments/Export", "/payments/EXPORT", "/Payments/export",
+                           "/PAYMENTS/7", "/payments/all", "/payments/aLl"}) {
+    EXPECT_TRUE(Ambiguous(tree, path)) << path;
+  }
+  for (const char* path : {"/payments/export", "/payments/7", "/payments/PAY7", "/payments/All",
+                           "/payments/ALL", "/payments/Exports", "/payments/Close", "/X/Y"}) {
+    EXPECT_FALSE(Ambiguous(tree, path)) << path;
+  }
+}
+
+TEST(RouteTree, KnowsAPathThatIsAnotherRouteButForASlashAtTheEnd) {
+  const RouteTree tree =
+      Tree({"GET /payments", "GET /payments/export", "GET /payments/{id}/refunds", "GET /cards/",
+            "GET /users", "GET /users/", "GET /{any}", "GET /**"});
+  for (const char* path : {"/payments/", "/payments/export/", "/payments/7/refunds/", "/cards",
+                           "/x/", "/Payments/Export/"}) {
+    EXPECT_TRUE(Ambiguous(tree, path)) << path;
+  }
+  for (const char* path : {"/payments", "/payments/export", "/payments/export/x", "/cards/",
+                           "/users", "/users/", "/payments/x/", "/", "/x"}) {
+    EXPECT_FALSE(Ambiguous(tree, path)) << path;
+  }
+}
+
 TEST(RouteTree, ATailTakesZeroOrMoreSegments) {
   const RouteTree tree = Tree({"GET /files/**"});
   EXPECT_EQ(Match(tree, "GET", "/files"), 0);

@@ -145,6 +145,19 @@ TEST_F(ServerTest, RefusesAPolicyWhoseAddressIsTakenAndGoesOnAsBefore) {
   EXPECT_TRUE(Serves("in"));
 }
 
+TEST_F(ServerTest, SaysWhichListenerStillHoldsAnAddressThatOverlaps) {
+  Policy first = PolicyOf({"in"});
+  first.listeners["in"].address = *Address::Parse("0.0.0.0:0");
+  ASSERT_THAT(Adopt(first), IsEmpty());
+  Policy next = PolicyOf({"narrow"});
+  next.listeners["narrow"].address = *Address::Parse(absl::StrCat("127.0.0.1:", Of("in").port()));
+  const std::vector<ResourceError> errors = Adopt(next);
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_EQ(errors[0].code, "ADDRESS_IN_USE");
+  EXPECT_THAT(errors[0].message, HasSubstr("listener in gives up 0.0.0.0:"));
+  EXPECT_THAT(errors[0].message, HasSubstr("two releases"));
+}
+
 TEST_F(ServerTest, AddsAndRemovesListeners) {
   ASSERT_THAT(Adopt(PolicyOf({"one"})), IsEmpty());
   const Address one = Of("one");

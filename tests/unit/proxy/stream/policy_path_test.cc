@@ -258,6 +258,27 @@ TEST_F(VersionPathTest, RefusesAnEscapeThatWouldBeAnotherResourceBehind) {
   EXPECT_EQ(a.All().size(), before);
 }
 
+TEST_F(VersionPathTest, RefusesAPathThatMayBeAnotherResourceBehind) {
+  Policy plain = DataPath::PublicPolicy({a.address()});
+  RoutePolicy all = DataPath::RouteOf(plain);
+  all.method = "GET";
+  all.path = "/payments/**";
+  RoutePolicy export_all = all;
+  export_all.name = "export";
+  export_all.path = "/payments/export";
+  plain.route_tables.begin()->second.routes = {all, export_all};
+  path.Adopt(plain);
+  EXPECT_EQ(Get("/payments/export").status, 200);
+  EXPECT_EQ(Get("/payments/P7/").status, 200);
+  const size_t before = a.All().size();
+  for (const char* target : {"/payments/export/", "/payments/EXPORT", "/Payments/export/"}) {
+    const Answer answer = Get(target);
+    EXPECT_NE(answer.status, 200) << target;
+  }
+  EXPECT_THAT(Get("/payments/Export").body, HasSubstr("ambiguous_path"));
+  EXPECT_EQ(a.All().size(), before);
+}
+
 class ResponsePathTest : public PathTest {
  protected:
   // It has the form that every refusal has, and tells nothing of what is behind.
