@@ -85,7 +85,8 @@ class CommandLine {
       command = command->get_subcommands().front();
       absl::StrAppend(&name, " ", command->get_name());
     }
-    const std::vector<std::string> strange = app_.remaining(true);
+    std::vector<std::string> strange = app_.remaining(true);
+    std::erase(strange, "--");
     const bool asks_help = error.get_exit_code() == 0;
     std::string what = error.what();
     if (!strange.empty() && !absl::StartsWith(strange.front(), "-")) {
@@ -111,7 +112,7 @@ class CommandLine {
     for (const CLI::App* app : {&command, static_cast<const CLI::App*>(&app_)}) {
       for (const CLI::Option* option : app->get_options()) {
         for (const std::string& name : option->get_lnames()) {
-          known.push_back(absl::StrCat("--", name));
+          if (app == &app_ || name != "help") known.push_back(absl::StrCat("--", name));
         }
       }
       if (app == &app_) break;
