@@ -2,6 +2,7 @@
 #include <map>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/policy/convert.h"
 
@@ -41,7 +42,8 @@ void ConvertAddress(const config::v1::Listener& from, const Policy& policy, List
   }
 }
 
-// Two APIs at one host and base path could not be told apart.
+// Two APIs at one host and base path could not be told apart. Letter case tells nothing apart to
+// many servers.
 void CheckPlaces(const ListenerPolicy& listener, Errors& errors) {
   const At root;
   std::map<std::pair<std::string, std::string>, size_t> places;
@@ -49,12 +51,13 @@ void CheckPlaces(const ListenerPolicy& listener, Errors& errors) {
     const ApiBindingPolicy& api = listener.apis[i];
     const At at = root("apis", static_cast<int>(i));
     for (size_t k = 0; k < api.hosts.size(); ++k) {
-      const auto [it, is_new] = places.try_emplace({api.hosts[k], api.base_path}, i);
+      const auto [it, is_new] =
+          places.try_emplace({api.hosts[k], absl::AsciiStrToLower(api.base_path)}, i);
       if (is_new) continue;
       errors.Add(it->second == i ? Code::kDuplicate : Code::kConflict,
                  at("hosts", static_cast<int>(k)),
                  absl::StrCat("\"", api.hosts[k], "\" with base path \"", api.base_path,
-                              "\" belongs to apis[", it->second, "] already"));
+                              "\" belongs to apis[", it->second, "] already (letter case aside)"));
     }
   }
 }

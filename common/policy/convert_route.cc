@@ -150,8 +150,10 @@ void ConvertRoutes(const config::v1::RouteTable& from, const Policy& policy, Rou
     const config::v1::Route& first = from.routes(conflict.first);
     errors.Add(
         Code::kConflict, root("routes", conflict.second),
-        absl::StrCat("matches the same requests as routes[", conflict.first, "] (", first.name(),
-                     ": ", first.method(), first.method().empty() ? "" : " ", first.path(), ")"));
+        absl::StrCat(conflict.letter_case ? "differs in letter case only from a literal of routes["
+                                          : "matches the same requests as routes[",
+                     conflict.first, "] (", first.name(), ": ", first.method(),
+                     first.method().empty() ? "" : " ", first.path(), ")"));
   }
   if (const uint64_t steps = WorstMatchSteps(shapes); steps > kMaxMatchSteps) {
     errors.Add(Code::kOutOfRange, root["routes"],

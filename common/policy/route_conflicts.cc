@@ -1,35 +1,17 @@
 #include "common/policy/route_conflicts.h"
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/str_cat.h"
+#include "absl/strings/ascii.h"
 
 namespace tollgate {
 namespace {
 
 constexpr uint32_t kNone = ~uint32_t{0};
-
-// A route's method and shape as one string: equal exactly for routes that conflict. '/' cannot
-// stand in a segment, nor braces or '*' in a literal.
-std::string ShapeKey(const RouteShape& route) {
-  std::string key(route.method);
-  for (const PathSegment& segment : route.segments) {
-    switch (segment.kind) {
-      case PathSegment::Kind::kLiteral:
-        absl::StrAppend(&key, "/", segment.text);
-        break;
-      case PathSegment::Kind::kParameter:
-        absl::StrAppend(&key, "/{}");
-        break;
-      case PathSegment::Kind::kTail:
-        absl::StrAppend(&key, "/**");
-        break;
-    }
-  }
-  return key;
-}
 
 // The shape of the route tree, as far as its branching goes.
 struct Node {
@@ -42,13 +24,38 @@ struct Node {
 }  // namespace
 
 std::vector<RouteConflict> FindRouteConflicts(absl::Span<const RouteShape> routes) {
+  constexpr absl::string_view kParameter = "{";  // neither brace nor star stands in a literal
+  constexpr absl::string_view kTail = "*";
+  struct Place {
+    uint32_t node;
+    absl::string_view spelling;
+    size_t route;  // the first that stands there
+  };
   std::vector<RouteConflict> conflicts;
-  absl::flat_hash_map<std::string, size_t> seen;
-  seen.reserve(routes.size());
+  absl::flat_hash_map<std::pair<uint32_t, std::string>, Place> places;
+  absl::flat_hash_map<std::pair<uint32_t, absl::string_view>, size_t> ends;  // by node and method
+  ends.reserve(routes.size());
+  uint32_t nodes = 1;
   for (size_t i = 0; i < routes.size(); ++i) {
     if (routes[i].segments.empty()) continue;
-    auto [it, is_new] = seen.try_emplace(ShapeKey(routes[i]), i);
-    if (!is_new) conflicts.push_back({it->second, i});
+    uint32_t at = 0;
+    std::optional<size_t> spelt_otherwise;
+    for (const PathSegment& segment : routes[i].segments) {
+      const absl::string_view text = segment.kind == PathSegment::Kind::kLiteral ? segment.text
+                                     : segment.kind == PathSegment::Kind::kTail  ? kTail
+                                                                                 : kParameter;
+      const auto [it, is_new] =
+          places.try_emplace({at, absl::AsciiStrToLower(text)}, Place{nodes, text, i});
+      if (is_new) ++nodes;
+      if (it->second.spelling != text && !spelt_otherwise) spelt_otherwise = it->second.route;
+      at = it->second.node;
+    }
+    const auto [end, is_new] = ends.try_emplace({at, routes[i].method}, i);
+    if (spelt_otherwise) {
+      conflicts.push_back({*spelt_otherwise, i, true});
+    } else if (!is_new) {
+      conflicts.push_back({end->second, i});
+    }
   }
   return conflicts;
 }

@@ -8,7 +8,9 @@
 // method: the request's own, then GET for a HEAD request (RFC 9110 9.3.2), then "every method".
 // A route whose path is more specific but whose method differs does not hide a less specific one:
 //   GET /payments/{id}, POST /payments/search: GET /payments/search is the first.
-// So exactly one case is ambiguous: the same shape with the same method. Stateless, thread-safe.
+// So exactly one case is ambiguous: the same shape with the same method. Refused with it: literals
+// at one place that differ in letter case only, which a server may take for one another.
+// Stateless, thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -29,10 +31,13 @@ struct RouteShape {
 struct RouteConflict {
   size_t first;   // index of the earlier route
   size_t second;  // index of the later one, which conflicts with it
+  // They differ, but only in a literal's letter case, or one is below such a literal.
+  bool letter_case = false;
   friend bool operator==(const RouteConflict&, const RouteConflict&) = default;
 };
 
-// Every route that repeats an earlier one, in order. O(total length).
+// Every route that repeats an earlier one, or spells a literal of one otherwise, in order.
+// O(total length).
 std::vector<RouteConflict> FindRouteConflicts(absl::Span<const RouteShape> routes);
 
 // A literal and a parameter at the same place make a lookup try both. The most tree nodes that any

@@ -60,9 +60,10 @@ absl::StatusOr<std::string> AdminApi::IssClaimOf(const std::string& environment,
   for (const auto& [key, stored] : head.documents) {
     if (key.kind == "Issuer") names.push_back(key.name);
   }
-  return absl::FailedPreconditionError(absl::StrCat(
-      "issuer: there is no Issuer/", absl::CHexEscape(issuer), " in environment '", environment,
-      "' (release ", head.info.number, "); it has [", absl::StrJoin(names, ", "), "]"));
+  return absl::FailedPreconditionError(
+      absl::StrCat("issuer: there is no Issuer/", absl::CHexEscape(issuer), " in environment '",
+                   environment, "' (release ", head.info.number, "); it has ",
+                   names.empty() ? "none" : absl::StrCat("[", absl::StrJoin(names, ", "), "]")));
 }
 
 absl::Status AdminApi::AddDenial(const Caller& caller, const admin::v1::AddDenialRequest& request,

@@ -21,6 +21,10 @@ constexpr std::chrono::milliseconds kConnectPatience(2'000);
 constexpr int kConnectAgainMs = 100;
 constexpr std::chrono::milliseconds kWhyNot(500);
 
+constexpr absl::string_view kUnknown =
+    "What changes something may have happened all the same: look (tollgatectl releases, key list, "
+    "deny list) before you repeat it";
+
 // For the record of who did what.
 std::string UserName() {
   const passwd* entry = getpwuid(getuid());
@@ -34,6 +38,9 @@ class GrpcClient final : public Client {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
     arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+    // Nothing is asked twice, and of a call whose connection breaks the error says so, not why the
+    // next connection failed.
+    arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
     arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kConnectAgainMs);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kConnectAgainMs);
@@ -126,16 +133,21 @@ class GrpcClient final : public Client {
     Response response;
     const grpc::Status status = (stub_.get()->*method)(&context, request, &response);
     if (status.ok()) return response;
-    if (!connected || status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+    if (!connected) {
       return absl::UnavailableError(absl::StrCat(
           "cannot reach the control plane at ", address_, ": ", status.error_message(),
           "\nIs tollgate-control running there, and may you open its socket? Another address: "
           "--server, or TOLLGATE_ADMIN in the environment"));
     }
+    if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+      return absl::UnavailableError(absl::StrCat("the control plane at ", address_,
+                                                 " broke off before it answered (",
+                                                 status.error_message(), "). ", kUnknown));
+    }
     if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
-      return absl::DeadlineExceededError(
-          absl::StrCat("the control plane at ", address_, " did not answer within ",
-                       (timeout_ + longer).count(), " ms; give it more time with --timeout"));
+      return absl::DeadlineExceededError(absl::StrCat(
+          "the control plane at ", address_, " did not answer within ", (timeout_ + longer).count(),
+          " ms; give it more time with --timeout. ", kUnknown));
     }
     return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
   }

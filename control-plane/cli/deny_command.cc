@@ -55,7 +55,7 @@ absl::StatusOr<admin::v1::AddDenialRequest> ToRequest(const DenyFlags& flags,
 
 std::string DescribeAdded(const admin::v1::AddDenialResponse& response) {
   const admin::v1::Denial& denial = response.denial();
-  return absl::StrCat(response.existed() ? "denied already: " : "denied: ", Described(denial),
+  return absl::StrCat(response.existed() ? "denied already, now: " : "denied: ", Described(denial),
                       ", until ", UntilText(denial.until()), " (", denial.id(), ", revision ",
                       response.revision(), "); no rollback lifts it\n");
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "control-plane/model/checker.h"
 #include "control-plane/model/compile_kinds.h"
@@ -144,26 +145,28 @@ class Compiler {
 
   // A host and a base path lead to one Api; and which Apis answer to the name of their service.
   void CheckHosts() {
-    using Place = std::pair<std::string, std::string>;  // host, base path
+    using Place = std::pair<std::string, std::string>;  // host, base path in lower case
     std::map<Place, std::string> owners;
     std::map<Place, int> aliases;
     for (const auto& [name, api] : result_.model.apis) {
       for (size_t i = 0; i < api.binding.hosts.size(); ++i) {
-        const auto [it, fresh] =
-            owners.emplace(Place(api.binding.hosts[i], api.binding.base_path), name);
+        const auto [it, fresh] = owners.emplace(
+            Place(api.binding.hosts[i], absl::AsciiStrToLower(api.binding.base_path)), name);
         if (fresh || it->second == name) continue;
         CheckerOf("Api", name)
             .Report(At("hosts", i), api.binding.hosts[i],
                     absl::StrCat("with base_path \"", api.binding.base_path, "\" is Api/",
-                                 it->second, " already"),
+                                 it->second, " already (letter case aside)"),
                     "Give one of the two another host or base_path");
       }
-      for (const std::string& alias : api.aliases) ++aliases[{alias, api.binding.base_path}];
+      for (const std::string& alias : api.aliases)
+        ++aliases[{alias, absl::AsciiStrToLower(api.binding.base_path)}];
     }
     for (auto& [name, api] : result_.model.apis) {
       const std::vector<std::string>& hosts = api.binding.hosts;
       const bool any_host = std::find(hosts.begin(), hosts.end(), "*") != hosts.end();
-      std::erase_if(api.aliases, [&, &base = api.binding.base_path](const std::string& alias) {
+      std::erase_if(api.aliases, [&, base = absl::AsciiStrToLower(api.binding.base_path)](
+                                     const std::string& alias) {
         const Place place(alias, base);
         return any_host || !CheckHost(alias).ok() || aliases[place] > 1 || owners.contains(place);
       });

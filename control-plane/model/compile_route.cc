@@ -141,9 +141,11 @@ void CheckConflicts(const std::vector<RoutePolicy>& routes, absl::string_view li
   };
   for (const RouteConflict& conflict : FindRouteConflicts(shapes)) {
     check->Report(At(list, conflict.second, "match"), match(conflict.second),
-                  absl::StrCat("takes the same requests as route \"", routes[conflict.first].name,
-                               "\" (", match(conflict.first), ")"),
-                  "Keep one of the two");
+                  absl::StrCat(conflict.letter_case
+                                   ? "has a literal that differs in letter case only from route \""
+                                   : "takes the same requests as route \"",
+                               routes[conflict.first].name, "\" (", match(conflict.first), ")"),
+                  conflict.letter_case ? "Spell it the same way in both" : "Keep one of the two");
   }
   if (const uint64_t steps = WorstMatchSteps(shapes); steps > kMaxMatchSteps) {
     check->Report(list, "",

@@ -19,6 +19,8 @@ namespace {
 constexpr int kAttempts = 50;
 // Ended ones that one Add clears away: each is an operation and a compare of its transaction.
 constexpr size_t kClearAtOnce = 50;
+// Until then a sidecar whose clock is slow may still need one that is over.
+constexpr std::chrono::minutes kSlowClock(5);
 constexpr size_t kMaxText = 255;
 
 // Of what is denied, so that two who deny the same at once change one record.
@@ -163,9 +165,11 @@ absl::StatusOr<AddedDenial> DenialStore::Add(const std::string& environment,
     ASSIGN_OR_RETURN(std::vector<DenialRecord> records, ReadDenials(store_, environment));
     TxnRequest txn;
     // Making room is a lifting like any other.
-    const WallTime long_ago = now - std::chrono::seconds(kKeepEndedSeconds);
+    const Duration keep = CheckRoom(records, denial.token).ok()
+                              ? Duration(std::chrono::seconds(kKeepEndedSeconds))
+                              : Duration(kSlowClock);
     std::erase_if(records, [&](const DenialRecord& record) {
-      if (record.id == id || !IsOver(record, long_ago) || txn.then.size() == kClearAtOnce) {
+      if (record.id == id || !IsOver(record, now - keep) || txn.then.size() == kClearAtOnce) {
         return false;
       }
       const std::string ended = DeniedKey(environment, record.id);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/base/status.h"
+#include "common/policy/token_denial.h"
 #include "proxy/auth/claims_reader.h"
 
 namespace tollgate::proxy {
@@ -42,7 +43,10 @@ TokenError ReadString(const ClaimsReader& claims, absl::string_view name, bool r
     case Result::kOk:
       break;
   }
-  if ((required && text.empty()) || !Printable(text)) return Invalid(label);
+  // What is longer could not be denied.
+  if ((required && text.empty()) || text.size() > kMaxDeniedValue || !Printable(text)) {
+    return Invalid(label);
+  }
   *out = std::string(text);
   return {};
 }

@@ -30,8 +30,10 @@ AdsClient::AdsClient(Options options, AdsTransport* transport, PolicySink* sink,
       clock_(clock),
       staging_(std::make_shared<const ActiveSet>(std::exchange(options_.active, {}))),
       book_(std::exchange(options_.revocations, {})),
-      durable_revocations_(book_.Versions()),
       backoff_(options_.seed) {
+  // Their names, so that it is told what is gone, and no version: what was kept may have been kept
+  // by a version of this program that understood less of it.
+  for (const auto& [name, version] : book_.Versions()) durable_revocations_[name] = "";
   const config::v1::Epoch& epoch = staging_.active_epoch();
   if (epoch.revision() != 0) book_.Adopted(epoch);
   status_.incarnation = epoch.incarnation();
@@ -203,7 +205,11 @@ void AdsClient::OnAdopted(std::vector<ResourceError> errors) {
   }
   Report(adoption.epoch, errors);
   Answer(adoption.stream, ResourceType::kEpoch, adoption.nonce, errors);
-  if (errors.empty()) Keep(revocations_changed);
+  if (errors.empty()) {
+    Keep(revocations_changed);
+  } else {
+    Forget();  // what waited for this outcome
+  }
   if (std::exchange(reconnect_, false)) {
     Connect();
     return;
@@ -231,7 +237,18 @@ void AdsClient::Keep(bool revocations_changed) {
 }
 
 void AdsClient::OnKept(const config::v1::Epoch& epoch) {
-  if (!book_.Kept(epoch, clock_->Wall())) return;
+  kept_ = epoch;
+  Forget();
+}
+
+void AdsClient::Forget() {
+  // Another policy is in force, or about to be: what that one needs is not for this Epoch to say.
+  const config::v1::Epoch& active = staging_.active_epoch();
+  if (adoption_.has_value() || kept_.revision() != active.revision() ||
+      kept_.incarnation() != active.incarnation()) {
+    return;
+  }
+  if (!book_.Kept(kept_, clock_->Wall())) return;
   SaveRevocations();
   sink_->Deny({{}, DeniedTokens(book_.held())}, [] {});
 }

@@ -74,6 +74,7 @@ class AdsClient {
   void OnDenied(const std::shared_ptr<Denial>& denial, const absl::Status& status);
   void Keep(bool revocations_changed);
   void OnKept(const config::v1::Epoch& epoch);
+  void Forget();
   void SaveRevocations();
   void Report(const config::v1::Epoch& epoch, const std::vector<ResourceError>& errors);
   // Acknowledges, or refuses when there are errors; drops the answer if that stream has ended.
@@ -95,6 +96,7 @@ class AdsClient {
   uint64_t stream_number_ = 0;  // tells late events of an older stream
   MonoTime opened_{};
   std::optional<Adoption> adoption_;
+  config::v1::Epoch kept_;         // of the policy that a restart would load
   std::deque<Response> deferred_;  // came while a cut is being adopted
   bool reconnect_ = false;         // once the adoption is over
 

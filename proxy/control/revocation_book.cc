@@ -66,6 +66,7 @@ RevocationBook::Change RevocationBook::Apply(
                                "INVALID", "", "not a Revocation with a name and a version"});
       continue;
     }
+    const size_t errors_before = change.errors.size();
     change.key_ids.insert(change.key_ids.end(), message.key_ids().begin(), message.key_ids().end());
     HeldRevocation& held = held_.listed[resource.name()];
     Unlist(held);
@@ -75,6 +76,9 @@ RevocationBook::Change RevocationBook::Apply(
             TokenDenialsOf(message, &change.errors),
             // A list that is of no revision could be vouched for by any: then by none.
             message.revision() == 0 ? "" : message.incarnation()};
+    // Of a list that was understood in part no version is held: no Epoch vouches for it, and it is
+    // asked for again.
+    if (change.errors.size() > errors_before) held.version += " in part";
   }
   // At the end, for an entry may have moved from one resource to another.
   ForgetListed();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -59,6 +60,7 @@ absl::StatusOr<ApiTable> ApiTable::Build(absl::Span<const ApiBindingPolicy> apis
     hosts += api.hosts.size();
   }
   table.host_names_.reserve(hosts);  // views into it must stay
+  absl::flat_hash_set<std::pair<uint32_t, std::string>> places;
   for (size_t i = 0; i < apis.size(); ++i) {
     const ApiEntry& entry = table.entries_[i];
     table.longest_base_ = std::max(table.longest_base_, entry.base_path.size());
@@ -68,14 +70,14 @@ absl::StatusOr<ApiTable> ApiTable::Build(absl::Span<const ApiBindingPolicy> apis
         table.host_names_.push_back(name);
         host = table.hosts_.emplace(table.host_names_.back(), table.hosts_.size()).first;
       }
-      if (!table.bases_.emplace(Key(host->second, entry.base_path), i).second) {
+      std::pair lower(host->second, absl::AsciiStrToLower(entry.base_path));
+      if (!places.insert(lower).second) {
         return absl::InvalidArgumentError(absl::StrCat("api ", apis[i].api, ": host \"", name,
                                                        "\" with base path \"", entry.base_path,
                                                        "\" belongs to another API already"));
       }
-      if (HasCapital(entry.base_path)) {
-        table.lowered_.emplace(std::pair(host->second, absl::AsciiStrToLower(entry.base_path)), i);
-      }
+      table.bases_.emplace(Key(host->second, entry.base_path), i);
+      if (HasCapital(entry.base_path)) table.lowered_.emplace(std::move(lower), i);
     }
   }
   return table;

@@ -29,7 +29,8 @@ struct ApiEntry {
 
 class ApiTable {
  public:
-  // InvalidArgument when two bindings claim the same host and base path, or a name is malformed
+  // InvalidArgument when two bindings claim the same host and, but for letter case, the same base
+  // path, or a name is malformed
   // (FromBundle has refused these already).
   static absl::StatusOr<ApiTable> Build(absl::Span<const ApiBindingPolicy> apis);
 
@@ -58,7 +59,7 @@ class ApiTable {
   std::vector<std::string> host_names_;
   absl::flat_hash_map<absl::string_view, uint32_t> hosts_;
   absl::flat_hash_map<Key, uint32_t> bases_;
-  // Bases with a capital letter again, in lower case. Of those that differ in nothing else, one.
+  // Bases with a capital letter again, in lower case. No two of a host differ in nothing else.
   absl::flat_hash_map<std::pair<uint32_t, std::string>, uint32_t> lowered_;
   size_t longest_base_ = 0;
 };

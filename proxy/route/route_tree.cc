@@ -33,7 +33,8 @@ absl::StatusOr<RouteTree> RouteTree::Build(absl::Span<const RoutePolicy> routes)
   if (const auto conflicts = FindRouteConflicts(shapes); !conflicts.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("routes ", routes[conflicts[0].first].name,
                                                    " and ", routes[conflicts[0].second].name,
-                                                   " match the same requests"));
+                                                   " match the same requests, or differ in letter "
+                                                   "case only"));
   }
   if (const uint64_t steps = WorstMatchSteps(shapes); steps > kMaxMatchSteps) {
     return absl::InvalidArgumentError(
@@ -90,6 +91,19 @@ void RouteTree::Insert(const RouteShape& shape, uint32_t route) {
   leaves_[leaf].push_back({std::string(shape.method), route});
 }
 
+uint32_t RouteTree::Literal(uint32_t at, absl::string_view text) const {
+  const auto it = literals_.find(Edge(at, text));
+  return it == literals_.end() ? kNone : it->second;
+}
+
+// No two literals at one place differ in letter case only.
+uint32_t RouteTree::LooseLiteral(uint32_t at, absl::string_view text) const {
+  const std::pair lower(at, absl::AsciiStrToLower(text));
+  if (const uint32_t child = Literal(at, lower.second); child != kNone) return child;
+  const auto it = lowered_.find(lower);
+  return it == lowered_.end() ? kNone : it->second;
+}
+
 template <RouteTree::Reading reading, typename Visit>
 bool RouteTree::Walk(uint32_t at, absl::string_view rest, Visit& visit) const {
   constexpr bool kLoose = reading == Reading::kLoose;
@@ -97,8 +111,8 @@ bool RouteTree::Walk(uint32_t at, absl::string_view rest, Visit& visit) const {
   if (rest.empty()) {
     if (node.here != kNone && visit(leaves_[node.here])) return true;
     if (kLoose && node.literals) {
-      auto it = literals_.find(Edge(at, ""));
-      if (it != literals_.end() && Walk<Reading::kExact>(it->second, "", visit)) return true;
+      const uint32_t slash = Literal(at, "");
+      if (slash != kNone && Walk<Reading::kExact>(slash, "", visit)) return true;
     }
     return node.tail != kNone && visit(leaves_[node.tail]);
   }
@@ -106,19 +120,8 @@ bool RouteTree::Walk(uint32_t at, absl::string_view rest, Visit& visit) const {
   const absl::string_view segment = rest.substr(1, end - 1);
   const absl::string_view next = rest.substr(end);
   if (node.literals) {
-    auto it = literals_.find(Edge(at, segment));
-    if (it != literals_.end() && Walk<reading>(it->second, next, visit)) return true;
-    if constexpr (kLoose) {
-      const std::pair lower(at, absl::AsciiStrToLower(segment));
-      if (auto same = literals_.find(Edge(at, lower.second));
-          same != literals_.end() && same != it && Walk<reading>(same->second, next, visit)) {
-        return true;
-      }
-      if (auto same = lowered_.find(lower);
-          same != lowered_.end() && Walk<reading>(same->second, next, visit)) {
-        return true;
-      }
-    }
+    const uint32_t child = kLoose ? LooseLiteral(at, segment) : Literal(at, segment);
+    if (child != kNone && Walk<reading>(child, next, visit)) return true;
   }
   if (kLoose && rest == "/" && node.here != kNone && visit(leaves_[node.here])) return true;
   if (node.parameter != kNone && !segment.empty() && Walk<reading>(node.parameter, next, visit)) {

@@ -72,6 +72,8 @@ class RouteTree {
   RouteTree() : nodes_(1) {}
   void Insert(const RouteShape& shape, uint32_t route);
   static uint32_t Pick(const Leaf& leaf, absl::string_view method);
+  uint32_t Literal(uint32_t at, absl::string_view text) const;  // kNone: there is none
+  uint32_t LooseLiteral(uint32_t at, absl::string_view text) const;
   enum class Reading : uint8_t { kExact, kLoose };  // kLoose: as ReadsAsAnother says
   // Calls visit(leaf) for each leaf that matches `rest` (empty, or from a slash on) below node
   // `at`, most specific first, until it returns true.
@@ -81,7 +83,7 @@ class RouteTree {
   std::vector<Node> nodes_;
   std::vector<Leaf> leaves_;
   absl::flat_hash_map<Edge, uint32_t> literals_;
-  // Those with a capital letter again, in lower case. Of literals that differ in nothing else, one.
+  // Those with a capital letter again, in lower case.
   absl::flat_hash_map<std::pair<uint32_t, std::string>, uint32_t> lowered_;
   std::unique_ptr<char[]> text_;  // what the edges' views point into; stays when the tree moves
   size_t text_used_ = 0;

@@ -293,6 +293,7 @@ void ServerConnection::Flush() {
     // How long the client has taken nothing, whatever it sends meanwhile.
     if (out_.size() < before || !write_stalled_) stalled_since_ = worker_.loop.now();
     write_stalled_ = !out_.empty();
+    earlier_waits_ &= write_stalled_;
     if (result.kind == IoResult::Kind::kError) {
       CloseNow("client_reset");
       return;

@@ -41,6 +41,17 @@ TEST(RouteConflicts, PrecedenceTellsTheOthersApart) {
               IsEmpty());
 }
 
+TEST(RouteConflicts, LiteralsAtOnePlaceDifferInMoreThanLetterCase) {
+  EXPECT_THAT(
+      FindRouteConflicts(Shapes({{"GET", "/users/{id}"},
+                                 {"GET", "/Users/export"},
+                                 {"POST", "/users/Export"},
+                                 {"GET", "/USERS/{id}"},
+                                 {"GET", "/users/{id}/Export"},
+                                 {"PUT", "/{any}/Users"}})),
+      ElementsAre(RouteConflict{0, 1, true}, RouteConflict{1, 2, true}, RouteConflict{0, 3, true}));
+}
+
 TEST(RouteConflicts, AMethodIsNotTakenForASegment) {
   EXPECT_THAT(FindRouteConflicts(Shapes({{"GET", "/a"}, {"", "/GET/a"}})), IsEmpty());
 }

@@ -81,7 +81,7 @@ TEST(DenyCommand, SaysWhatIsDeniedNowAndForHowLong) {
   response.set_existed(true);
   response.mutable_denial()->set_until(1'700'000'000);
   EXPECT_EQ(DescribeAdded(response),
-            "denied already: tokens of login with sub \"mallory\", until 2023-11-14 22:13:20Z "
+            "denied already, now: tokens of login with sub \"mallory\", until 2023-11-14 22:13:20Z "
             "(dn-1, revision 9); no rollback lifts it\n");
 }
 
@@ -95,9 +95,8 @@ TEST(DenyCommand, ListsWhatIsDeniedAndWhatIsOver) {
   EXPECT_EQ(table.substr(0, table.find('\n')).find("ID"), 0u);
   const size_t second = table.rfind("dn-1");
   EXPECT_THAT(table.substr(0, second),
-              AllOf(HasSubstr("mallory"), HasSubstr("2h"), HasSubstr("lifted"),
-                    HasSubstr("denied"), HasSubstr("alice"), HasSubstr("stolen"),
-                    Not(HasSubstr("over"))));
+              AllOf(HasSubstr("mallory"), HasSubstr("2h"), HasSubstr("lifted"), HasSubstr("denied"),
+                    HasSubstr("alice"), HasSubstr("stolen"), Not(HasSubstr("over"))));
   EXPECT_THAT(table.substr(second), AllOf(HasSubstr("2023-11-14 22:13:20Z"), HasSubstr("over")));
   EXPECT_THAT(table, Not(HasSubstr("\x1b"))) << "a value writes no terminal sequences";
 }

@@ -166,6 +166,17 @@ TEST_F(DenialsTest, HoldsSoManyAndSaysWhatToDoThen) {
       << "what is there can be denied again";
 }
 
+TEST_F(DenialsTest, WhatIsOverTakesNoRoomFromWhatIsNeeded) {
+  for (size_t i = 0; i < 1023; ++i) {
+    Add(Subject(absl::StrCat(std::string(994, 'x'), 1000 + i), hours(1)));
+  }
+  clock_.Advance(hours(1) + std::chrono::minutes(5));
+  for (size_t i = 0; i < 3; ++i) {
+    const auto added = denials_->Add("default", Subject(absl::StrCat(std::string(994, 'y'), i)));
+    EXPECT_TRUE(added.ok()) << added.status();
+  }
+}
+
 TEST_F(DenialsTest, TwoWhoDenyAndLiftAtOnceLoseNothing) {
   std::atomic<int> failures{0};
   const auto work = [&](int who) {

@@ -1,3 +1,4 @@
+#include "common/policy/token_denial.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/proxy/auth/token_maker.h"
@@ -159,6 +160,17 @@ TEST_F(Claims, IdentitiesHoldNoControlCharacters) {
       maker_.claims[claim] = bad;
       EXPECT_EQ(maker_.Verify().error.failure, TokenFailure::kInvalidClaim) << claim << bad;
     }
+    maker_.claims[claim] = good;
+  }
+}
+
+TEST_F(Claims, IdentitiesAreNoLongerThanWhatCanBeDenied) {
+  for (const char* claim : {"sub", "jti", "client_id"}) {
+    const std::string good = maker_.claims[claim];
+    maker_.claims[claim] = absl::StrCat("\"", std::string(kMaxDeniedValue, 'a'), "\"");
+    EXPECT_EQ(Why(), "none") << claim;
+    maker_.claims[claim] = absl::StrCat("\"", std::string(kMaxDeniedValue + 1, 'a'), "\"");
+    EXPECT_EQ(Why(), absl::StrCat("invalid-claim:", claim));
     maker_.claims[claim] = good;
   }
 }

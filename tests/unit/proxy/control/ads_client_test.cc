@@ -330,6 +330,14 @@ TEST_F(AdsClientTest, ListsTheRevocationsThatItHasAcknowledged) {
             response.resources(0).version());
 }
 
+TEST_F(AdsClientTest, AsksAfterARestartForWhatAnOlderVersionMayHaveUnderstoodInPart) {
+  Revocations kept;
+  kept.listed["denied"] = {"v7", 7, {}, {}, "life-1"};  // its tokens were not understood
+  Start({}, std::move(kept));
+  const auto sent = transport_.TakeSent();
+  EXPECT_EQ(sent[0].initial_resource_versions().at("denied"), "");
+}
+
 TEST_F(AdsClientTest, AppliesWhatItUnderstandsOfARevocationAndRefusesTheRest) {
   Start();
   transport_.TakeSent();

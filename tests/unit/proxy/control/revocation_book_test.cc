@@ -233,6 +233,12 @@ TEST(RevocationBookOfTokens, DeniesWhatItUnderstandsAndReportsTheRest) {
   EXPECT_EQ(change.errors[0].code, "MISSING");
   EXPECT_EQ(change.errors[0].field_path, "tokens[1]");
   EXPECT_THAT(Subjects(book), ElementsAre("mallory"));
+  book.Apply(ResponseOf(DenyingSubjects(6, {}), "2"));
+  auto whole = ResponseOf(list, "3");
+  book.Apply(whole);
+  EXPECT_NE(book.Versions().at("denied"), whole.resources(0).version());
+  EXPECT_FALSE(book.Kept(Vouching(7, {list}), kNow)) << "nobody can vouch for half a list";
+  EXPECT_THAT(Subjects(book), ElementsAre("mallory"));
 }
 
 }  // namespace
