@@ -8,17 +8,16 @@ ROUNDS=${2:-10}
 HERE=$(cd "$(dirname "$0")" && pwd)
 source "$HERE/control.bash"
 : >"$WORK/acknowledged"
-STAMP=0
+STAMP=1
 
-# A policy of some size: answering a publish then takes longer than starting tollgatectl does, and
-# many of the kills fall in between.
-ROUTES=1500
+# Each publish changes little of a policy of some size: answering it then takes longer than starting
+# tollgatectl does, and many of the kills fall in between.
+ROUTES=20000
 write_policy() {
   {
     printf 'kind: Plan\nname: stamp\nlimit: %d/second\nalgorithm: gcra\nper: consumer\n---\n' "$1"
     printf 'kind: Service\nname: stamp\nlocal: 127.0.0.1:9000\nendpoints: [127.0.0.1:8080]\n'
-    printf 'response_headers: {x-stamp: "%d"}\n---\n' "$1"
-    cat "$WORK/api.yaml"
+    printf 'response_headers: {x-stamp: "%d"}\n' "$1"
   } >"$WORK/policy.yaml"
 }
 {
@@ -74,6 +73,10 @@ await_acknowledged() {
 
 now_us() { echo "${EPOCHREALTIME/./}"; }
 
+start_control
+write_policy 1
+ctl apply -f "$WORK/policy.yaml" -f "$WORK/api.yaml" >/dev/null || fail "the first publish failed"
+stop_control TERM || fail "not a clean end"
 between=0
 unpublished=0
 for round in $(seq "$ROUNDS"); do
