@@ -35,8 +35,8 @@ if [[ -n $sanitizer ]]; then
   export UBSAN_OPTIONS="print_stacktrace=1 ${UBSAN_OPTIONS:-}"
 fi
 started=$SECONDS
-cmake -G Ninja -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=$type -DTOLLGATE_SANITIZER=$sanitizer \
-  >"$build.cmake.log" 2>&1 || { cat "$build.cmake.log"; exit 1; }
+cmake -G Ninja -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=$type -DBUILD_TESTING=ON \
+  -DTOLLGATE_SANITIZER=$sanitizer >"$build.cmake.log" 2>&1 || { cat "$build.cmake.log"; exit 1; }
 rm -f "$build.cmake.log"
 echo "building ($type${sanitizer:+, sanitizer $sanitizer}) in ${build#"$root"/}"
 ninja -C "$build" | grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking|Generating|Re-checking)' || true

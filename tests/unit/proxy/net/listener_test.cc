@@ -24,8 +24,16 @@ using std::chrono::seconds;
 class NoDescriptors {
  public:
   NoDescriptors() {
-    // UBSan probes an object it has not seen before through a pipe, which it cannot open later.
+    // UBSan probes objects of a kind it has not seen through a pipe, which it cannot open later.
     spdlog::info("running out of descriptors, on purpose");
+    FakeClock clock;
+    const auto loop = *Loop::Create(clock);
+    bool accepted = false;
+    const auto acceptor = *Acceptor::Create(*loop, *Listen(*Address::Parse("127.0.0.1:0")),
+                                            [&](AcceptedConnection) { accepted = true; });
+    const auto client = Connect(acceptor->address());
+    loop->RunOnce(seconds(1));
+    EXPECT_TRUE(accepted);
     EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &old_), 0);
     const int lowest_free = dup(0);
     close(lowest_free);
