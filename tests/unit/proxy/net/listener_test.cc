@@ -26,14 +26,7 @@ class NoDescriptors {
   NoDescriptors() {
     // UBSan probes objects of a kind it has not seen through a pipe, which it cannot open later.
     spdlog::info("running out of descriptors, on purpose");
-    FakeClock clock;
-    const auto loop = *Loop::Create(clock);
-    bool accepted = false;
-    const auto acceptor = *Acceptor::Create(*loop, *Listen(*Address::Parse("127.0.0.1:0")),
-                                            [&](AcceptedConnection) { accepted = true; });
-    const auto client = Connect(acceptor->address());
-    loop->RunOnce(seconds(1));
-    EXPECT_TRUE(accepted);
+    AcceptOne();
     EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &old_), 0);
     const int lowest_free = dup(0);
     close(lowest_free);
@@ -44,6 +37,17 @@ class NoDescriptors {
   ~NoDescriptors() { EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &old_), 0); }
 
  private:
+  static void AcceptOne() {
+    FakeClock clock;
+    const auto loop = *Loop::Create(clock);
+    bool accepted = false;
+    const auto acceptor = *Acceptor::Create(*loop, *Listen(*Address::Parse("127.0.0.1:0")),
+                                            [&](AcceptedConnection) { accepted = true; });
+    const auto client = Connect(acceptor->address());
+    loop->RunOnce(seconds(1));
+    EXPECT_TRUE(accepted);
+  }
+
   rlimit old_;
 };
 
