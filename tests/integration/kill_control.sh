@@ -2,9 +2,10 @@
 # Kills tollgate-control (SIGKILL) at a random moment while releases are published, ROUNDS times.
 # Every release that was acknowledged must be there afterwards, and whole: each stamps its number
 # in a plan and in a service. Says how many kills fell between a request and its answer.
-# Usage: kill_control.sh BIN [ROUNDS]
+# Usage: kill_control.sh BIN [ROUNDS [ROUTES]]
 BIN=$1
 ROUNDS=${2:-10}
+ROUTES=${3:-20000}  # of the policy
 HERE=$(cd "$(dirname "$0")" && pwd)
 source "$HERE/control.bash"
 : >"$WORK/acknowledged"
@@ -12,7 +13,6 @@ STAMP=1
 
 # Each publish changes little of a policy of some size: answering it then takes longer than starting
 # tollgatectl does, and many of the kills fall in between.
-ROUTES=20000
 write_policy() {
   {
     printf 'kind: Plan\nname: stamp\nlimit: %d/second\nalgorithm: gcra\nper: consumer\n---\n' "$1"
