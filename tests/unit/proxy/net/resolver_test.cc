@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <condition_variable>
 #include <mutex>
@@ -238,6 +239,8 @@ TEST_F(ResolverTest, StopsWhileALookupIsStuck) {
 }
 
 TEST(SystemLookup, FindsLocalhost) {
+  // What mmdebstrap makes has none, and then nothing there knows the name.
+  if (access("/etc/hosts", R_OK) != 0) GTEST_SKIP() << "there is no /etc/hosts";
   auto result = Resolver::SystemLookup(Parse(std::string("localhost:8080")));
   ASSERT_TRUE(result.ok()) << result.status();
   ASSERT_FALSE(result->empty());
