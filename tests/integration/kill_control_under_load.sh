@@ -68,7 +68,9 @@ echo "$(jq -c '{requests, failed, torn, p99_us, max_us, reasons}' <<<"$out")"
 check "no acknowledged release was lost" test "$lost" = 0
 check "no request failed" test "$(jq .failed <<<"$out")" = 0
 check "the stamps of every response agree" test "$(jq .torn <<<"$out")" = 0
-check "operators see the sidecar in step" contains "$(tollgatectl proxies)" SYNCED
+in_step() { contains "$(tollgatectl proxies)" SYNCED; }  # once it has connected again
+await 30 in_step
+check "operators see the sidecar in step" in_step
 stop payments-1
 check "the sidecar ends in order" test "$code" = 0
 finish
