@@ -75,7 +75,7 @@ now_us() { echo "${EPOCHREALTIME/./}"; }
 
 start_control
 write_policy 1
-ctl apply -f "$WORK/policy.yaml" -f "$WORK/api.yaml" >/dev/null || fail "the first publish failed"
+ctl --timeout=60s apply -f "$WORK/policy.yaml" -f "$WORK/api.yaml" >/dev/null || fail "the first publish failed"
 stop_control TERM || fail "not a clean end"
 between=0
 unpublished=0
