@@ -33,7 +33,6 @@ if [[ -n $sanitizer ]]; then
   export ASAN_OPTIONS="detect_leaks=1 ${ASAN_OPTIONS:-}"
   export LSAN_OPTIONS="suppressions=$root/tests/lsan.supp print_suppressions=0 ${LSAN_OPTIONS:-}"
   export UBSAN_OPTIONS="print_stacktrace=1 ${UBSAN_OPTIONS:-}"
-  export TOLLGATE_REVOKE_MS=${TOLLGATE_REVOKE_MS:-5000}  # programs are many times slower
 fi
 started=$SECONDS
 cmake -G Ninja -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=$type -DBUILD_TESTING=ON \
