@@ -55,6 +55,7 @@ void ToWire(const SidecarStatus& status, admin::v1::Proxy* wire) {
   }
   wire->set_last_seen(UnixMillis(status.last_seen));
   wire->set_refused_release(status.refused.release);
+  if (status.unservable.has_value()) wire->set_unservable_release(*status.unservable);
   wire->set_address(status.node.address);
   wire->set_schema(status.node.schema);
   *wire->mutable_usage() = status.usage;

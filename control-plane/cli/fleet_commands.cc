@@ -8,7 +8,7 @@
 namespace tollgate::control {
 namespace {
 
-// A sidecar whose service is not in the policy: it waits, and is no obstacle.
+// A sidecar whose service is not in the release: it waits, and is no obstacle.
 bool IsStranger(const admin::v1::Proxy& proxy) {
   return proxy.errors_size() == 1 && proxy.errors(0).code() == "NOT_FOUND";
 }
@@ -35,12 +35,22 @@ std::string ErrorsText(const admin::v1::Proxy& proxy) {
   return out;
 }
 
+// What its errors are about.
+std::string TroubleOf(const admin::v1::Proxy& proxy) {
+  if (proxy.has_unservable_release()) return "cannot be served";
+  if (proxy.refused_release() == 0) return "refused a revocation";
+  return absl::StrCat("refused release ", proxy.refused_release());
+}
+
 enum class Outcome { kApplied, kRefused, kPending, kStranger, kDisconnected };
 
 Outcome OutcomeOf(const admin::v1::Proxy& proxy, uint64_t release) {
   if (!proxy.connected()) return Outcome::kDisconnected;
   if (proxy.refused_release() >= release) return Outcome::kRefused;
-  if (IsStranger(proxy)) return Outcome::kStranger;
+  if (proxy.has_unservable_release()) {
+    if (proxy.unservable_release() < release) return Outcome::kPending;
+    return IsStranger(proxy) ? Outcome::kStranger : Outcome::kRefused;
+  }
   if (proxy.state() == "SYNCED" && proxy.offered_release() >= release) return Outcome::kApplied;
   if (proxy.serving_release() >= release) return Outcome::kApplied;
   return proxy.errors().empty() ? Outcome::kPending : Outcome::kRefused;
@@ -116,11 +126,7 @@ ExitCode RunProxies(Session& session, const std::string& node) {
     table.Add({proxy.node(), proxy.service(), proxy.state(), number(proxy.serving_release()),
                number(proxy.offered_release()), proxy.version(), Age(SinceSeen(session, proxy))});
     if (proxy.errors().empty()) continue;
-    absl::StrAppend(&errors, "\n", proxy.node(),
-                    proxy.refused_release() == 0
-                        ? std::string(" cannot be served:")
-                        : absl::StrCat(" refused release ", proxy.refused_release(), ":"),
-                    "\n", ErrorsText(proxy));
+    absl::StrAppend(&errors, "\n", proxy.node(), " ", TroubleOf(proxy), ":\n", ErrorsText(proxy));
   }
   session.Print(absl::StrCat(table.ToString(), errors));
   return ExitCode::kOk;

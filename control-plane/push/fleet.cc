@@ -110,8 +110,9 @@ void Fleet::Forget(WallTime now) {
 bool Fleet::Settled(absl::string_view environment, uint64_t release) const {
   return std::all_of(entries_.begin(), entries_.end(), [&](const auto& item) {
     const SidecarStatus& status = item.second.status;
-    return status.node.environment != environment || !status.connected || item.second.unservable ||
-           status.acknowledged.release >= release || status.refused.release >= release;
+    return status.node.environment != environment || !status.connected ||
+           status.unservable.value_or(0) >= release || status.acknowledged.release >= release ||
+           status.refused.release >= release;
   });
 }
 
@@ -171,7 +172,7 @@ uint64_t Fleet::Connected(const NodeInfo& node) {
   Forget(now);
   Entry& entry = entries_[Key(node.environment, node.id)];
   entry.session = next_id_++;
-  entry.unservable = false;
+  entry.status.unservable.reset();
   entry.status.node = node;
   entry.status.connected = true;
   entry.status.last_seen = now;
@@ -199,8 +200,8 @@ void Fleet::Disconnected(const NodeInfo& node, uint64_t session) {
 
 void Fleet::Offered(const NodeInfo& node, uint64_t session, const CutIdentity& cut) {
   Update(node, session, [&](Entry& entry) {
-    if (entry.unservable) entry.status.errors.clear();
-    entry.unservable = false;
+    if (entry.status.unservable.has_value()) entry.status.errors.clear();
+    entry.status.unservable.reset();
     entry.status.offered = cut;
   });
 }
@@ -223,9 +224,10 @@ void Fleet::Refused(const NodeInfo& node, uint64_t session, const CutIdentity& c
   });
 }
 
-void Fleet::Unservable(const NodeInfo& node, uint64_t session, ResourceError error) {
+void Fleet::Unservable(const NodeInfo& node, uint64_t session, uint64_t release,
+                       ResourceError error) {
   Update(node, session, [&](Entry& entry) {
-    entry.unservable = true;
+    entry.status.unservable = release;
     entry.status.errors = Bounded({std::move(error)});
   });
 }

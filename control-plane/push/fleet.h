@@ -34,7 +34,8 @@ struct SidecarStatus {
   CutIdentity offered;  // zero: nothing yet
   CutIdentity acknowledged;
   CutIdentity refused;  // the newest that was refused; zero once a newer one was acknowledged
-  uint64_t serving_release = 0;  // by its agent, or what it acknowledged
+  std::optional<uint64_t> unservable;  // the release of which nothing can be offered to it
+  uint64_t serving_release = 0;        // by its agent, or what it acknowledged
   uint64_t serving_revision = 0;
   // Of the refused cut, or why there is nothing to offer; bounded, long texts are cut.
   std::vector<ResourceError> errors;
@@ -57,8 +58,8 @@ class Fleet {
   std::optional<SidecarStatus> Find(absl::string_view environment, absl::string_view node) const;
 
   // Calls `settled` once, as soon as every connected sidecar of the environment has acknowledged or
-  // refused this release or a newer one (or cannot be offered anything); at once when that is so.
-  // Returns an id for Cancel. `settled` may come before this returns, on the caller's thread.
+  // refused this release or a newer one, or cannot be offered anything of it; at once when that is
+  // so. Returns an id for Cancel. `settled` may come before this returns, on the caller's thread.
   uint64_t Await(absl::string_view environment, uint64_t release, std::function<void()> settled);
   // After it returns true, `settled` never comes; false: it has come or is coming.
   bool Cancel(uint64_t waiter);
@@ -74,7 +75,8 @@ class Fleet {
   void Refused(const NodeInfo& node, uint64_t session, const CutIdentity& cut,
                std::vector<ResourceError> errors);
   // There is nothing to offer to it: an unknown service, a schema that it does not understand.
-  void Unservable(const NodeInfo& node, uint64_t session, ResourceError error);
+  // `release` is the newest, which that was said of; 0: there is none.
+  void Unservable(const NodeInfo& node, uint64_t session, uint64_t release, ResourceError error);
   void RevocationRefused(const NodeInfo& node, uint64_t session, std::vector<ResourceError> errors);
 
   // Writers (agent). Unknown sidecars are ignored: the ADS stream introduces them.
@@ -86,7 +88,6 @@ class Fleet {
   struct Entry {
     SidecarStatus status;
     uint64_t session = 0;
-    bool unservable = false;
   };
   static constexpr size_t kMaxUnknownKeys = 32;
   static constexpr size_t kMaxErrors = 64;

@@ -94,11 +94,11 @@ void Hub::Run() {
 }
 
 void Hub::Serve(const Member& member) {
-  absl::StatusOr<std::shared_ptr<const ResourceSet>> set = source_->Resources(member.node);
+  auto [set, release] = source_->Resources(member.node);
   if (!set.ok()) {
     spdlog::warn(absl::StrCat("nothing to offer to sidecar ", member.node.id, ": ",
                               set.status().ToString()));
-    fleet_->Unservable(member.node, member.session,
+    fleet_->Unservable(member.node, member.session, release,
                        {"", member.node.service, absl::StatusCodeToString(set.status().code()), "",
                         std::string(set.status().message())});
     return;
@@ -107,7 +107,7 @@ void Hub::Serve(const Member& member) {
     const std::string why =
         absl::StrCat("sidecar ", member.node.id, " understands schema ", member.node.schema,
                      "; this policy needs ", (*set)->schema, ": upgrade the sidecar");
-    fleet_->Unservable(member.node, member.session,
+    fleet_->Unservable(member.node, member.session, release,
                        {"", member.node.id, "UNSUPPORTED_SCHEMA", "", why});
     member.peer->Close(absl::FailedPreconditionError(why));
     return;

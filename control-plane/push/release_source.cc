@@ -48,18 +48,18 @@ void ReleaseSource::OnChange(std::function<void()> changed) {
   changed_ = std::move(changed);
 }
 
-ReleaseSource::Result ReleaseSource::Resources(const NodeInfo& node) {
+ReleaseSource::Answer ReleaseSource::Resources(const NodeInfo& node) {
   const std::lock_guard work(work_);
   std::shared_ptr<const State> state;
   {
     const std::lock_guard lock(mutex_);
     state = state_;
   }
-  if (state == nullptr) return absl::UnavailableError("the store has not been read yet");
+  if (state == nullptr) return {absl::UnavailableError("the store has not been read yet")};
   const auto it = state->environments.find(node.environment);
   if (it == state->environments.end() || it->second->release == 0) {
-    return absl::NotFoundError(
-        absl::StrCat("environment \"", node.environment, "\" has no release yet; publish one"));
+    return {absl::NotFoundError(
+        absl::StrCat("environment \"", node.environment, "\" has no release yet; publish one"))};
   }
   Translated& translated = environments_[node.environment];
   if (translated.state != it->second) {
@@ -74,7 +74,7 @@ ReleaseSource::Result ReleaseSource::Resources(const NodeInfo& node) {
   const auto [entry, is_new] = translated.sets.try_emplace({node.id, node.service, node.address},
                                                            absl::UnknownError("not translated"));
   if (is_new) entry->second = TranslateFor(node, state->incarnation, translated);
-  return entry->second;
+  return {entry->second, translated.state->release};
 }
 
 ReleaseSource::Result ReleaseSource::TranslateFor(const NodeInfo& node,

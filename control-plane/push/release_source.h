@@ -27,7 +27,7 @@ class ReleaseSource final : public ResourceSource {
   // The callback of StateView::Start. Returns at once.
   void Update(const std::shared_ptr<const State>& state);
 
-  absl::StatusOr<std::shared_ptr<const ResourceSet>> Resources(const NodeInfo& node) override;
+  Answer Resources(const NodeInfo& node) override;
   void OnChange(std::function<void()> changed) override;
 
  private:

@@ -24,10 +24,16 @@ struct NodeInfo {
 
 class ResourceSource {
  public:
+  struct Answer {
+    // What the sidecar shall hold now. An error (NotFound: no such service) leaves it with what it
+    // has, and is shown in the fleet.
+    absl::StatusOr<std::shared_ptr<const ResourceSet>> set;
+    uint64_t release = 0;  // that this is said of; 0: its environment has none yet
+  };
+
   virtual ~ResourceSource() = default;
-  // What this sidecar shall hold now. May take long: called on the hub's own thread only. An error
-  // (NotFound: no such service) leaves the sidecar with what it has, and is shown in the fleet.
-  virtual absl::StatusOr<std::shared_ptr<const ResourceSet>> Resources(const NodeInfo& node) = 0;
+  // May take long: called on the hub's own thread only.
+  virtual Answer Resources(const NodeInfo& node) = 0;
   // `changed` is called, on any thread, whenever Resources may answer differently. Called once,
   // before anything else; null ends it, and after that call has returned none comes.
   virtual void OnChange(std::function<void()> changed) = 0;

@@ -47,6 +47,8 @@ class CrashingDisk {
   // The same at the n-th sync from now: everything before it was written, and may be kept.
   void CrashAtSync(uint32_t syncs) { Locked()->crash_at_sync_ = syncs; }
   void Crash() { Locked()->crashed_ = true; }
+  // A slow disk: who changes or reads it waits until the result is gone.
+  [[nodiscard]] auto Stall() { return Locked(); }
   bool crashed() { return Locked()->crashed_; }
   uint64_t changes() { return Locked()->changes_; }
 

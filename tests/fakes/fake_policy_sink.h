@@ -46,14 +46,16 @@ class FakePolicySink final : public proxy::PolicySink {
   }
   void Release() {
     Done done;
+    std::vector<ResourceError> errors;
     {
       const std::lock_guard lock(mutex_);
       hold_ = false;
       if (held_ == nullptr) return;
-      adopted_.push_back(std::move(held_policy_));
+      errors = errors_;
+      if (errors.empty()) adopted_.push_back(std::move(held_policy_));
       done = std::exchange(held_, nullptr);
     }
-    done({});
+    done(std::move(errors));
   }
   bool holding() const {
     const std::lock_guard lock(mutex_);

@@ -27,7 +27,8 @@ write_policy() {
   done
 } >"$WORK/api.yaml"
 
-# Publishes until the control plane dies. Each acknowledged release and its stamp is recorded.
+# Publishes until the control plane dies. Each acknowledged release and its stamp is recorded, and
+# told on descriptor 9.
 publish() {
   local head=$1 output status
   while true; do
@@ -43,6 +44,7 @@ publish() {
     head=$(sed -n 's/^release \([0-9]*\) published$/\1/p' <<<"$output")
     [[ -n $head ]] || fail "an answer without a release: $output"
     echo "$head $STAMP" >>"$WORK/acknowledged"
+    echo "$head" >&9
   done
 }
 
@@ -63,12 +65,9 @@ head_release() {
   ctl releases -n 1 -o yaml | sed -n 's/^- release: \([0-9]*\)$/\1/p'
 }
 
-# Returns once so many releases are acknowledged.
+# Returns once one more release is acknowledged in this round.
 await_acknowledged() {
-  until [[ $(wc -l <"$WORK/acknowledged") -ge $1 ]]; do
-    kill -0 "$publisher" 2>/dev/null || fail "round $round: no answer: $(cat "$WORK/last")"
-    sleep 0.005
-  done
+  read -r -t 120 -u 9 || fail "round $round: no answer: $(cat "$WORK/last" 2>/dev/null)"
 }
 
 now_us() { echo "${EPOCHREALTIME/./}"; }
@@ -83,14 +82,16 @@ for round in $(seq "$ROUNDS"); do
   start_control
   begin=$(head_release)
   begin=${begin:-0}
-  acknowledged=$(wc -l <"$WORK/acknowledged")
+  rm -f "$WORK/told"
+  mkfifo "$WORK/told"
+  exec 9<>"$WORK/told"
   publish "$begin" &
   publisher=$!
   # Once a second release is acknowledged: within about the time that it took after the first, on a
   # slow machine too, and later rather than sooner, for tollgatectl has to start before it asks.
-  await_acknowledged $((acknowledged + 1))
+  await_acknowledged
   started=$(now_us)
-  await_acknowledged $((acknowledged + 2))
+  await_acknowledged
   took=$(($(now_us) - started))
   delay=$((took / 4 + (RANDOM * 32768 + RANDOM) % took))
   sleep "$((delay / 1000000)).$(printf %06d $((delay % 1000000)))"

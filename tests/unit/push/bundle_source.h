@@ -13,11 +13,10 @@ namespace tollgate {
 
 class BundleSource final : public control::ResourceSource {
  public:
-  absl::StatusOr<std::shared_ptr<const control::ResourceSet>> Resources(
-      const control::NodeInfo&) override {
+  Answer Resources(const control::NodeInfo&) override {
     const std::lock_guard lock(mutex_);
-    if (set_ == nullptr) return absl::NotFoundError("no such service");
-    return set_;
+    if (set_ == nullptr) return {absl::NotFoundError("no such service")};
+    return {set_, set_->identity.release};
   }
   void OnChange(std::function<void()> changed) override {
     const std::lock_guard lock(mutex_);

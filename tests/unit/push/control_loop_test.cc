@@ -75,9 +75,6 @@ class EchoExplainer final : public proxy::Explainer {
 class ControlLoopTest : public ::testing::Test {
  protected:
   void SetUp() override {
-#if defined(__SANITIZE_THREAD__)
-    GTEST_SKIP() << "gRPC is not instrumented";
-#endif
     char directory[] = "/tmp/tollgate-push-XXXXXX";
     ASSERT_NE(mkdtemp(directory), nullptr);
     directory_ = directory;

@@ -408,7 +408,11 @@ TEST_F(AdminServiceTest, WaitsForSidecarsAndTellsWhoRefused) {
   Apply(kPolicy);
   const NodeInfo node = Sidecar("hello-1", "hello");
   const uint64_t session = fleet_.Connected(node);
-  EXPECT_EQ(Wait(1, 1).proxies(0).state(), "PENDING") << "the time was over";
+  fleet_.Unservable(node, session, 0, {"", "hello", "NOT_FOUND", "", "no release yet"});
+  const auto early = Wait(1, 1);
+  EXPECT_EQ(early.proxies(0).state(), "PENDING") << "the time was over";
+  EXPECT_TRUE(early.proxies(0).has_unservable_release());
+  EXPECT_LT(early.proxies(0).unservable_release(), 1u) << "said of what was before";
   const CutIdentity cut{.incarnation = "x", .revision = 2, .release = 1};
   fleet_.Offered(node, session, cut);
   fleet_.Refused(node, session, cut,

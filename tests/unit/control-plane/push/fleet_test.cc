@@ -103,12 +103,25 @@ TEST_F(FleetTest, AWaiterDoesNotWaitForOtherEnvironmentsNorForWhatCannotBeServed
   int settled = 0;
   fleet_.Await("default", 1, [&] { ++settled; });
   EXPECT_EQ(settled, 0);
-  fleet_.Unservable(a, session, {"", "payments", "NOT_FOUND", "", "no such service"});
+  fleet_.Unservable(a, session, 1, {"", "payments", "NOT_FOUND", "", "no such service"});
   EXPECT_EQ(settled, 1);
   EXPECT_EQ(State("a"), SyncState::kPending);
   EXPECT_EQ(Status("a").errors[0].code, "NOT_FOUND");
   fleet_.Offered(a, session, Cut(1));
   EXPECT_THAT(Status("a").errors, IsEmpty());
+}
+
+TEST_F(FleetTest, WhatCannotBeServedOfAnOlderReleaseIsNoAnswerToANewerOne) {
+  const NodeInfo a = Node("a");
+  const uint64_t session = fleet_.Connected(a);
+  fleet_.Unservable(a, session, 0, {"", "payments", "NOT_FOUND", "", "no release yet"});
+  int settled = 0;
+  fleet_.Await("default", 1, [&] { ++settled; });
+  EXPECT_EQ(settled, 0) << "it has not been offered release 1 yet";
+  fleet_.Offered(a, session, Cut(1));
+  fleet_.Acknowledged(a, session, Cut(1));
+  EXPECT_EQ(settled, 1);
+  EXPECT_EQ(Status("a").unservable, std::nullopt);
 }
 
 TEST_F(FleetTest, ACancelledWaiterIsNotCalled) {

@@ -45,10 +45,11 @@ class Watched {
 
 class FakeSource final : public ResourceSource {
  public:
-  absl::StatusOr<std::shared_ptr<const ResourceSet>> Resources(const NodeInfo& node) override {
+  Answer Resources(const NodeInfo& node) override {
     asked.Update([&](auto& ids) { ids.push_back(node.id); });
     gate.Wait([](bool closed) { return !closed; });
-    return SetOf(SampleBundle(release.Get()), &pool, schema);
+    const uint64_t number = release.Get();
+    return {SetOf(SampleBundle(number), &pool, schema), number};
   }
   void OnChange(std::function<void()> changed) override {
     const std::lock_guard lock(mutex);

@@ -86,7 +86,7 @@ const NodeInfo kNode{"payments-1", "payments", "default", "", 1, ""};
 class ReleaseSourceTest : public ::testing::Test {
  protected:
   std::shared_ptr<const ResourceSet> Get(const NodeInfo& node = kNode) {
-    auto set = source_.Resources(node);
+    auto set = source_.Resources(node).set;
     EXPECT_TRUE(set.ok()) << set.status();
     return set.ok() ? *set : nullptr;
   }
@@ -165,21 +165,24 @@ TEST_F(ReleaseSourceTest, ADenialOfTokensOfAnIssuerThatIsNotAcceptedConcernsNobo
 }
 
 TEST_F(ReleaseSourceTest, SaysWhyThereIsNothing) {
-  EXPECT_TRUE(absl::IsUnavailable(source_.Resources(kNode).status()));
+  EXPECT_TRUE(absl::IsUnavailable(source_.Resources(kNode).set.status()));
   source_.Update(StateAt(1, 0, std::make_shared<DocumentSet>()));
-  EXPECT_TRUE(absl::IsNotFound(source_.Resources(kNode).status()));
+  EXPECT_TRUE(absl::IsNotFound(source_.Resources(kNode).set.status()));
+  EXPECT_EQ(source_.Resources(kNode).release, 0u) << "said of no release";
   source_.Update(StateAt(2, 1, Documents("2s")));
   NodeInfo stranger = kNode;
   stranger.service = "ledger";
-  EXPECT_TRUE(absl::IsNotFound(source_.Resources(stranger).status()));
+  EXPECT_TRUE(absl::IsNotFound(source_.Resources(stranger).set.status()));
+  EXPECT_EQ(source_.Resources(stranger).release, 1u);
   stranger = kNode;
   stranger.environment = "staging";
-  EXPECT_TRUE(absl::IsNotFound(source_.Resources(stranger).status()));
+  EXPECT_TRUE(absl::IsNotFound(source_.Resources(stranger).set.status()));
   // A release that no longer compiles is an error, not an empty policy.
   auto broken = std::make_shared<DocumentSet>(*Documents("2s"));
   broken->erase(DocumentKey{"Service", "payments"});
   source_.Update(StateAt(3, 2, broken));
-  EXPECT_TRUE(absl::IsFailedPrecondition(source_.Resources(kNode).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(source_.Resources(kNode).set.status()));
+  EXPECT_EQ(source_.Resources(kNode).release, 2u);
 }
 
 TEST_F(ReleaseSourceTest, TellsOfEveryChangeUntilItIsToldToStop) {

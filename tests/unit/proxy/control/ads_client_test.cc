@@ -1,5 +1,7 @@
 #include "proxy/control/ads_client.h"
 
+#include <future>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/fakes/crashing_files.h"
@@ -296,6 +298,38 @@ TEST_F(AdsClientTest, ARefusedCutLiftsNothing) {
   Deliver(CutBetween(one, Vouching(3, {}), "3"));
   EXPECT_EQ(client_->status().serving_release, 1u);
   EXPECT_THAT(sink_.denied_tokens(), ElementsAre("mallory"));
+}
+
+TEST_F(AdsClientTest, APolicyThatIsKeptLateLiftsNothingWhileAnotherOneIsBeingAdopted) {
+  lkg_ = *LastKnownGood::Open({"/lkg", "payments-1", std::nullopt}, &files_, &clock_);
+  Start();
+  const ActiveSet one = Adopt({}, 1);
+  Deliver({fakes::ResponseOf(fakes::DenyingSubjects(2, {"mallory"}), "deny")});
+  auto lifting = fakes::EmptyResponse(ResourceType::kRevocation, "lift");
+  lifting.add_removed_resources("denied");
+  Deliver({lifting});
+  const ActiveSet three = Vouching(3, {});
+  std::promise<void> kept;
+  {
+    const auto stalled = disk_.Stall();
+    Deliver(CutBetween(one, three, "3"));
+    EXPECT_EQ(client_->status().serving_release, 3u);
+    EXPECT_THAT(sink_.denied_tokens(), ElementsAre("mallory")) << "not kept yet";
+    sink_.Hold();
+    sink_.RefuseWith({{std::string(TypeUrl(ResourceType::kListener)), "inbound/payments",
+                       "ADDRESS_IN_USE", "address", "127.0.0.1:8080 is taken"}});
+    Deliver(CutBetween(three, Vouching(4, {}), "4"));
+    ASSERT_TRUE(sink_.holding());
+    lkg_->SavePolicy(std::make_shared<const ActiveSet>(three),
+                     [&](const absl::Status&) { kept.set_value(); });  // after the client's
+  }
+  kept.get_future().wait();
+  executor_->Run();
+  EXPECT_THAT(sink_.denied_tokens(), ElementsAre("mallory")) << "release 4 may need it";
+  sink_.Release();
+  executor_->Run();
+  EXPECT_EQ(client_->status().serving_release, 3u);
+  EXPECT_THAT(sink_.denied_tokens(), IsEmpty()) << "release 3 stays, is kept and vouches";
 }
 
 // mallory was denied at revision 2, and is no longer listed.
