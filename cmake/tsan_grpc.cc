@@ -23,7 +23,7 @@ namespace {
 
 void Acquire(void* address) { __tsan_acquire(address); }
 void Release(void* address) { __tsan_release(address); }
-// What an atomic read-modify-write with memory_order_acq_rel does.
+// What an atomic read-modify-write with memory_order_acq_rel does, but in two steps.
 void Exchange(void* address) {
   Release(address);
   Acquire(address);
@@ -162,24 +162,23 @@ TOLLGATE_WRAP(void, _ZN9grpc_core8Combiner10FinallyRunEP12grpc_closureN4absl7deb
       combiner, Combined::Replace(combiner, closure), status);
 }
 
-// grpc_core::LockfreeEvent: who waits for a descriptor and who saw that it is ready.
+// grpc_core::LockfreeEvent: who saw that a descriptor is ready runs the closure of who waits for
+// it. Its word is 0, 2 (ready), a closure, or odd (shut down); only what takes a closure out is
+// ordered.
 TOLLGATE_WRAP(void, _ZN9grpc_core13LockfreeEvent8NotifyOnEP12grpc_closure, void* event,
               void* closure) {
   Exchange(event);
   real__ZN9grpc_core13LockfreeEvent8NotifyOnEP12grpc_closure(event, closure);
 }
 TOLLGATE_WRAP(void, _ZN9grpc_core13LockfreeEvent8SetReadyEv, void* event) {
-  Exchange(event);
+  const uintptr_t word = __atomic_load_n(static_cast<uintptr_t*>(event), __ATOMIC_RELAXED);
+  if (word > 2 && word % 2 == 0) Exchange(event);
   real__ZN9grpc_core13LockfreeEvent8SetReadyEv(event);
 }
 TOLLGATE_WRAP(bool, _ZN9grpc_core13LockfreeEvent11SetShutdownEN4absl7debian36StatusE, void* event,
               void* status) {
   Exchange(event);
   return real__ZN9grpc_core13LockfreeEvent11SetShutdownEN4absl7debian36StatusE(event, status);
-}
-TOLLGATE_WRAP(void, _ZN9grpc_core13LockfreeEvent12DestroyEventEv, void* event) {
-  Exchange(event);
-  real__ZN9grpc_core13LockfreeEvent12DestroyEventEv(event);
 }
 
 // Counts of references: the last one to go sees what the others did.
@@ -218,7 +217,9 @@ TOLLGATE_WRAP(void, _ZN4grpc8internal18ServerCallbackCall12CallOnCancelEPNS0_13S
               grpc::internal::ServerCallbackCall* call, grpc::internal::ServerReactor* reactor) {
   (call->*&CallbackCall::Ref)();
   std::thread([call, reactor] {
+    grpc_init();
     reactor->OnCancel();
     call->MaybeDone();
+    grpc_shutdown();
   }).detach();
 }

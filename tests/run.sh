@@ -28,7 +28,6 @@ type=Release
 if [[ -n $sanitizer ]]; then
   build=$root/build-$sanitizer
   type=Debug
-  # Debian's gRPC is not instrumented: reports from inside of it are suppressed, none from ours.
   export TSAN_OPTIONS="suppressions=$root/tests/tsan.supp history_size=4 ${TSAN_OPTIONS:-}"
   export ASAN_OPTIONS="detect_leaks=1 ${ASAN_OPTIONS:-}"
   export LSAN_OPTIONS="suppressions=$root/tests/lsan.supp print_suppressions=0 ${LSAN_OPTIONS:-}"

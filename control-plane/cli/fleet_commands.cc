@@ -4,14 +4,10 @@
 #include "common/base/status.h"
 #include "common/base/version.h"
 #include "control-plane/cli/commands.h"
+#include "control-plane/cli/outcome.h"
 
 namespace tollgate::control {
 namespace {
-
-// A sidecar whose service is not in the release: it waits, and is no obstacle.
-bool IsStranger(const admin::v1::Proxy& proxy) {
-  return proxy.errors_size() == 1 && proxy.errors(0).code() == "NOT_FOUND";
-}
 
 // "type.googleapis.com/tollgate.config.v1.RouteTable" is a RouteTable.
 std::string TypeOf(const agent::v1::ResourceError& error) {
@@ -40,20 +36,6 @@ std::string TroubleOf(const admin::v1::Proxy& proxy) {
   if (proxy.has_unservable_release()) return "cannot be served";
   if (proxy.refused_release() == 0) return "refused a revocation";
   return absl::StrCat("refused release ", proxy.refused_release());
-}
-
-enum class Outcome { kApplied, kRefused, kPending, kStranger, kDisconnected };
-
-Outcome OutcomeOf(const admin::v1::Proxy& proxy, uint64_t release) {
-  if (!proxy.connected()) return Outcome::kDisconnected;
-  if (proxy.refused_release() >= release) return Outcome::kRefused;
-  if (proxy.has_unservable_release()) {
-    if (proxy.unservable_release() < release) return Outcome::kPending;
-    return IsStranger(proxy) ? Outcome::kStranger : Outcome::kRefused;
-  }
-  if (proxy.state() == "SYNCED" && proxy.offered_release() >= release) return Outcome::kApplied;
-  if (proxy.serving_release() >= release) return Outcome::kApplied;
-  return proxy.errors().empty() ? Outcome::kPending : Outcome::kRefused;
 }
 
 std::string ReleaseText(uint64_t release, uint64_t revision) {
@@ -163,7 +145,7 @@ ExitCode WaitAndReport(Session& session, uint64_t release, Duration wait) {
       case Outcome::kPending:
       case Outcome::kDisconnected:
         absl::StrAppend(&text, proxy.node(), " has not answered in time, serves ",
-                        proxy.serving_release(), "\n");
+                        proxy.serving_release(), "\n", ErrorsText(proxy));
         code = ExitCode::kNotApplied;
     }
   }

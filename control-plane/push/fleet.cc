@@ -200,9 +200,11 @@ void Fleet::Disconnected(const NodeInfo& node, uint64_t session) {
 
 void Fleet::Offered(const NodeInfo& node, uint64_t session, const CutIdentity& cut) {
   Update(node, session, [&](Entry& entry) {
-    if (entry.status.unservable.has_value()) entry.status.errors.clear();
-    entry.status.unservable.reset();
     entry.status.offered = cut;
+    std::optional<uint64_t>& unservable = entry.status.unservable;
+    if (!unservable.has_value() || cut.release < *unservable) return;
+    unservable.reset();
+    entry.status.errors.clear();
   });
 }
 
@@ -210,7 +212,7 @@ void Fleet::Acknowledged(const NodeInfo& node, uint64_t session, const CutIdenti
   Update(node, session, [&](Entry& entry) {
     entry.status.acknowledged = cut;
     entry.status.refused = CutIdentity();
-    entry.status.errors.clear();
+    if (!entry.status.unservable.has_value()) entry.status.errors.clear();
     entry.status.serving_release = cut.release;
     entry.status.serving_revision = cut.revision;
   });
@@ -220,6 +222,8 @@ void Fleet::Refused(const NodeInfo& node, uint64_t session, const CutIdentity& c
                     std::vector<ResourceError> errors) {
   Update(node, session, [&](Entry& entry) {
     entry.status.refused = cut;
+    // Of an older cut: why nothing newer is offered says more.
+    if (entry.status.unservable.has_value()) return;
     entry.status.errors = Bounded(std::move(errors));
   });
 }

@@ -43,5 +43,9 @@ stop_control() {
 
 fail() {
   echo "FAILED: $*" >&2
+  if [[ -s $WORK/control.log ]]; then
+    echo "--- last lines of control.log"
+    tail -n 60 "$WORK/control.log"
+  fi >&2
   exit 1
 }

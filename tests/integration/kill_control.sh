@@ -39,6 +39,7 @@ publish() {
     status=$?
     if [[ $status != 0 ]]; then
       echo "$status $output" >"$WORK/last"
+      echo ended >&9
       return
     fi
     head=$(sed -n 's/^release \([0-9]*\) published$/\1/p' <<<"$output")
@@ -67,7 +68,9 @@ head_release() {
 
 # Returns once one more release is acknowledged in this round.
 await_acknowledged() {
-  read -r -t 120 -u 9 || fail "round $round: no answer: $(cat "$WORK/last" 2>/dev/null)"
+  local told
+  read -r -t 120 -u 9 told || fail "round $round: no answer"
+  [[ $told != ended ]] || fail "round $round: a publish ended with $(cat "$WORK/last")"
 }
 
 now_us() { echo "${EPOCHREALTIME/./}"; }
@@ -82,7 +85,7 @@ for round in $(seq "$ROUNDS"); do
   start_control
   begin=$(head_release)
   begin=${begin:-0}
-  rm -f "$WORK/told"
+  rm -f "$WORK/told" "$WORK/last"
   mkfifo "$WORK/told"
   exec 9<>"$WORK/told"
   publish "$begin" &

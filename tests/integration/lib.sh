@@ -56,7 +56,9 @@ cleanup() {
     local log
     for log in "$run"/*.log; do
       [[ -s $log && $log != *access* ]] || continue
-      echo "--- last lines of ${log##*/}"
+      echo "--- sanitizer reports and last lines of ${log##*/}"
+      sed -n '/WARNING: ThreadSanitizer/,/^SUMMARY/p; /ERROR: .*Sanitizer/,/^SUMMARY/p' "$log" |
+        head -n 100
       tail -n 8 "$log"
     done
   fi >&2

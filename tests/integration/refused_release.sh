@@ -11,8 +11,16 @@ endpoints=("{address: 127.0.0.1:$inbound, instance: payments-1, local: 127.0.0.1
 start_control
 start_payments payments "$service_port"
 start_sidecar payments-1 payments
+start_sidecar stranger-1 nobody-knows
+await "$patience" eval '(($(tollgatectl proxies -o json | jq ".proxies | length") == 2))'
 write_policy
-apply >/dev/null
+told=$(apply --wait 2>&1)
+code=$?
+check "the first apply --wait ($told)" test "$code" = 0
+check "waits for the sidecar" contains "$told" "payments-1 serves release 1"
+check "a stranger is no obstacle" contains "$told" "stranger-1 is not served"
+check "and is told why" contains "$told" '"nobody-knows"'
+stop stranger-1
 await "$patience" serves payments-1 1
 bearer=$(token load payments.read)
 listen_at() {

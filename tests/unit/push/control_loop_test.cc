@@ -1,6 +1,5 @@
 // Both ends of the push together: a real gRPC server and client over a Unix socket, only the source
-// and the sink are fakes. gRPC itself is not instrumented, so ThreadSanitizer skips this file; the
-// same code runs under it in session_stream_test.cc.
+// and the sink are fakes.
 #include <unistd.h>
 
 #include <cstdlib>

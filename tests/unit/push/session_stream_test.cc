@@ -1,5 +1,4 @@
-// Hub, sessions, ADS client and last-known-good together on their real threads, without gRPC: the
-// part of the push that ThreadSanitizer can judge.
+// Hub, sessions, ADS client and last-known-good together on their real threads, without gRPC.
 #include <condition_variable>
 #include <mutex>
 

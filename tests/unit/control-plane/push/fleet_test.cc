@@ -124,6 +124,22 @@ TEST_F(FleetTest, WhatCannotBeServedOfAnOlderReleaseIsNoAnswerToANewerOne) {
   EXPECT_EQ(Status("a").unservable, std::nullopt);
 }
 
+TEST_F(FleetTest, ALateAnswerToAnOlderCutDoesNotHideThatTheNewestCannotBeServed) {
+  const NodeInfo a = Node("a");
+  const uint64_t session = fleet_.Connected(a);
+  fleet_.Offered(a, session, Cut(1));
+  fleet_.Unservable(a, session, 3, {"", "payments", "NOT_FOUND", "", "no such service"});
+  fleet_.Acknowledged(a, session, Cut(1));
+  fleet_.Offered(a, session, Cut(2));
+  fleet_.Refused(a, session, Cut(2), {{"", "payments", "ADDRESS_IN_USE", "", "taken"}});
+  EXPECT_EQ(Status("a").unservable, 3u);
+  ASSERT_THAT(Status("a").errors, SizeIs(1));
+  EXPECT_EQ(Status("a").errors[0].code, "NOT_FOUND");
+  int settled = 0;
+  fleet_.Await("default", 3, [&] { ++settled; });
+  EXPECT_EQ(settled, 1);
+}
+
 TEST_F(FleetTest, ACancelledWaiterIsNotCalled) {
   const NodeInfo a = Node("a");
   const uint64_t session = fleet_.Connected(a);

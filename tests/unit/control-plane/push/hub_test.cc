@@ -49,6 +49,7 @@ class FakeSource final : public ResourceSource {
     asked.Update([&](auto& ids) { ids.push_back(node.id); });
     gate.Wait([](bool closed) { return !closed; });
     const uint64_t number = release.Get();
+    if (node.service != "payments") return {absl::NotFoundError("no such service"), number};
     return {SetOf(SampleBundle(number), &pool, schema), number};
   }
   void OnChange(std::function<void()> changed) override {
@@ -84,10 +85,11 @@ struct FakePeer final : Peer {
 class HubTest : public ::testing::Test {
  protected:
   HubTest() { source_.Publish(1); }
-  std::shared_ptr<FakePeer> Connect(const std::string& id, uint64_t* session = nullptr) {
+  std::shared_ptr<FakePeer> Connect(const std::string& id, uint64_t* session = nullptr,
+                                    const std::string& service = "payments") {
     NodeInfo node;
     node.id = id;
-    node.service = "payments";
+    node.service = service;
     node.schema = 1;
     auto peer = std::make_shared<FakePeer>();
     const uint64_t number = fleet_.Connected(node);
@@ -122,6 +124,15 @@ TEST_F(HubTest, ChangesThatComeWhileItIsBusyGoTogether) {
   EXPECT_THAT(peer->offers.Wait([](const auto& all) { return all.size() == 3; }),
               ElementsAre(1, 100, 100));
   EXPECT_EQ(source_.asked.Get().size(), 3u);
+}
+
+TEST_F(HubTest, SaysOfWhichReleaseASidecarCannotBeServed) {
+  Connect("a", nullptr, "nobody-knows");
+  EXPECT_TRUE(fleet_.WaitFor("default", 1, std::chrono::seconds(60)));
+  source_.Publish(2);
+  EXPECT_TRUE(fleet_.WaitFor("default", 2, std::chrono::seconds(60)));
+  EXPECT_EQ(fleet_.List()[0].unservable, 2u);
+  EXPECT_EQ(fleet_.List()[0].errors[0].code, "NOT_FOUND");
 }
 
 TEST_F(HubTest, ADetachedStreamIsNotOfferedAnythingMore) {
