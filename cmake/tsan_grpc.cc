@@ -6,8 +6,10 @@
 #include <sanitizer/tsan_interface.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -65,6 +67,16 @@ struct Combined {
     Release(combiner);
   }
 };
+
+// The same for a WorkSerializer and its callbacks. It may be gone when one returns: its address is
+// a name only.
+std::function<void()> InTurn(void* serializer, std::function<void()> work) {
+  return [serializer, work = std::move(work)] {
+    Acquire(serializer);
+    work();
+    Release(serializer);
+  };
+}
 
 }  // namespace
 
@@ -160,6 +172,20 @@ TOLLGATE_WRAP(void, _ZN9grpc_core8Combiner10FinallyRunEP12grpc_closureN4absl7deb
               void* combiner, void* closure, void* status) {
   real__ZN9grpc_core8Combiner10FinallyRunEP12grpc_closureN4absl7debian36StatusE(
       combiner, Combined::Replace(combiner, closure), status);
+}
+
+// grpc_core::WorkSerializer, of which each client channel has one: one callback at a time.
+TOLLGATE_WRAP(void, _ZN9grpc_core14WorkSerializer3RunESt8functionIFvvEERKNS_13DebugLocationE,
+              void* serializer, std::function<void()>* work, const void* location) {
+  std::function<void()> ordered = InTurn(serializer, std::move(*work));
+  real__ZN9grpc_core14WorkSerializer3RunESt8functionIFvvEERKNS_13DebugLocationE(serializer,
+                                                                                &ordered, location);
+}
+TOLLGATE_WRAP(void, _ZN9grpc_core14WorkSerializer8ScheduleESt8functionIFvvEERKNS_13DebugLocationE,
+              void* serializer, std::function<void()>* work, const void* location) {
+  std::function<void()> ordered = InTurn(serializer, std::move(*work));
+  real__ZN9grpc_core14WorkSerializer8ScheduleESt8functionIFvvEERKNS_13DebugLocationE(
+      serializer, &ordered, location);
 }
 
 // grpc_core::LockfreeEvent: who saw that a descriptor is ready runs the closure of who waits for
