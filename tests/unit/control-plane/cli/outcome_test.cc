@@ -45,10 +45,14 @@ TEST(OutcomeOf, WhoServesItHasAppliedItThoughItCannotBeOfferedTheNextOne) {
   EXPECT_EQ(OutcomeOf(Unservable(2, "NOT_FOUND"), 1), Outcome::kApplied);
 }
 
-TEST(OutcomeOf, ARefusalOfANewerOneIsARefusal) {
+TEST(OutcomeOf, ARefusalOfANewerOneIsARefusalOfWhatItDoesNotServe) {
   admin::v1::Proxy proxy = Serving1();
+  proxy.set_state("REFUSED");
+  proxy.set_offered_release(3);
   proxy.set_refused_release(3);
+  EXPECT_EQ(OutcomeOf(proxy, 1), Outcome::kApplied) << "it goes on with this one";
   EXPECT_EQ(OutcomeOf(proxy, 2), Outcome::kRefused);
+  EXPECT_EQ(OutcomeOf(proxy, 3), Outcome::kRefused);
 }
 
 TEST(OutcomeOf, ADisconnectedSidecarHasNone) {

@@ -61,6 +61,16 @@ class AdsClientTest : public ::testing::Test {
     return want;
   }
 
+  // Adopts release 1; then mallory is denied, and listed no more, for which nothing vouches yet.
+  ActiveSet AdoptOneThenDenyAndLift() {
+    const ActiveSet one = Adopt({}, 1);
+    Deliver({fakes::ResponseOf(fakes::DenyingSubjects(2, {"mallory"}), "deny")});
+    auto lifting = fakes::EmptyResponse(ResourceType::kRevocation, "lift");
+    lifting.add_removed_resources("denied");
+    Deliver({lifting});
+    return one;
+  }
+
   FakeClock clock_;
   std::shared_ptr<fakes::ManualExecutor> executor_ =
       std::make_shared<fakes::ManualExecutor>(&clock_);
@@ -288,11 +298,7 @@ TEST_F(AdsClientTest, ADeniedTokenIsDeniedAtOnceAndLiftedWithTheEpochThatSaysSo)
 
 TEST_F(AdsClientTest, ARefusedCutLiftsNothing) {
   Start();
-  const ActiveSet one = Adopt({}, 1);
-  Deliver({fakes::ResponseOf(fakes::DenyingSubjects(2, {"mallory"}), "deny")});
-  auto lifting = fakes::EmptyResponse(ResourceType::kRevocation, "lift");
-  lifting.add_removed_resources("denied");
-  Deliver({lifting});
+  const ActiveSet one = AdoptOneThenDenyAndLift();
   sink_.RefuseWith({{std::string(TypeUrl(ResourceType::kListener)), "inbound/payments",
                      "ADDRESS_IN_USE", "address", "127.0.0.1:8080 is taken"}});
   Deliver(CutBetween(one, Vouching(3, {}), "3"));
@@ -303,11 +309,7 @@ TEST_F(AdsClientTest, ARefusedCutLiftsNothing) {
 TEST_F(AdsClientTest, APolicyThatIsKeptLateLiftsNothingWhileAnotherOneIsBeingAdopted) {
   lkg_ = *LastKnownGood::Open({"/lkg", "payments-1", std::nullopt}, &files_, &clock_);
   Start();
-  const ActiveSet one = Adopt({}, 1);
-  Deliver({fakes::ResponseOf(fakes::DenyingSubjects(2, {"mallory"}), "deny")});
-  auto lifting = fakes::EmptyResponse(ResourceType::kRevocation, "lift");
-  lifting.add_removed_resources("denied");
-  Deliver({lifting});
+  const ActiveSet one = AdoptOneThenDenyAndLift();
   const ActiveSet three = Vouching(3, {});
   std::promise<void> kept;
   {
