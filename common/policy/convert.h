@@ -19,6 +19,9 @@ void ConvertListeners(const config::v1::Bundle& bundle, Policy& policy, Errors& 
 void CheckRevocations(const config::v1::Bundle& bundle, Errors& errors);
 std::vector<TokenDenial> ConvertTokenDenials(const config::v1::Revocation& from, Errors& errors);
 
+// What `balance` leaves open in an Upstream.
+BalancingPolicy ConvertBalancing(const config::v1::Balancing& from, Balance balance, const At& at,
+                                 Errors& errors);
 // One route of a table; `policy` has upstreams and plans.
 RoutePolicy ConvertRoute(const config::v1::Route& route, const At& at, const Policy& policy,
                          Errors& errors);

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "common/policy/balancing.h"
 #include "common/policy/convert.h"
 
 namespace tollgate::internal {
@@ -10,7 +11,12 @@ namespace {
 constexpr EnumValue<Protocol> kProtocols[] = {{config::v1::PROTOCOL_HTTP1, Protocol::kHttp1}};
 constexpr EnumValue<Balance> kBalances[] = {
     {config::v1::BALANCE_PEAK_EWMA, Balance::kPeakEwma},
-    {config::v1::BALANCE_ROUND_ROBIN, Balance::kRoundRobin}};
+    {config::v1::BALANCE_ROUND_ROBIN, Balance::kRoundRobin},
+    {config::v1::BALANCE_LEAST_REQUEST, Balance::kLeastRequest},
+    {config::v1::BALANCE_RANDOM, Balance::kRandom},
+    {config::v1::BALANCE_RING_HASH, Balance::kRingHash},
+    {config::v1::BALANCE_MAGLEV, Balance::kMaglev},
+    {config::v1::BALANCE_LOAD_WEIGHTED, Balance::kLoadWeighted}};
 constexpr uint64_t kMaxConnections = 1'000'000;
 
 OutlierDetectionPolicy ConvertOutlierDetection(const config::v1::OutlierDetection& from,
@@ -34,6 +40,12 @@ UpstreamPolicy ConvertUpstream(const config::v1::Upstream& from, Errors& errors)
   to.name = from.name();
   to.protocol = CheckEnum(from.protocol(), kProtocols, at["protocol"], errors);
   to.balance = CheckEnum(from.balance(), kBalances, at["balance"], errors);
+  const At balancing = at["balancing"];
+  if (from.has_balancing()) {
+    to.balancing = ConvertBalancing(from.balancing(), to.balance, balancing, errors);
+  } else if (IsHashing(to.balance)) {
+    errors.Add(Code::kMissing, balancing, "ring hash and Maglev need something to hash");
+  }
   to.connect_timeout =
       CheckMillis(from.connect_timeout_ms(), 1, kDayMs, at["connect_timeout_ms"], errors);
   to.idle_timeout = CheckMillis(from.idle_timeout_ms(), 1, kDayMs, at["idle_timeout_ms"], errors);
@@ -77,9 +89,20 @@ std::vector<EndpointPolicy> ConvertEndpoints(const config::v1::Endpoints& from, 
       errors.Add(Code::kDuplicate, at["address"],
                  absl::StrCat(address->ToString(), " stands here already; use weight"));
     }
-    to.push_back({*std::move(address), endpoint.weight()});
+    if (!endpoint.zone().empty()) CheckIdentifier(endpoint.zone(), at["zone"], errors);
+    CheckRange(endpoint.priority(), 0, kMaxPriority, at["priority"], errors);
+    to.push_back({*std::move(address), endpoint.weight(), endpoint.zone(), endpoint.priority()});
   }
   return to;
+}
+
+// A Maglev table has room for every endpoint.
+void CheckTableSize(const UpstreamPolicy& upstream, size_t endpoints, Errors& errors) {
+  if (upstream.balance != Balance::kMaglev || upstream.balancing.table_size >= endpoints) return;
+  const At root;
+  errors.Add(Code::kOutOfRange, root["endpoints"],
+             absl::StrCat(endpoints, " endpoints; expected at most balancing.table_size, ",
+                          upstream.balancing.table_size));
 }
 
 }  // namespace
@@ -103,6 +126,7 @@ void ConvertUpstreams(const config::v1::Bundle& bundle, Policy& policy, Errors& 
     auto upstream = policy.upstreams.find(from.upstream());
     if (CheckReference(upstream != policy.upstreams.end(), "an Upstream", from.upstream(),
                        root["upstream"], errors)) {
+      CheckTableSize(upstream->second, to.size(), errors);
       upstream->second.endpoints = std::move(to);
     }
   }

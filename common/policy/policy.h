@@ -21,7 +21,15 @@ struct HeaderValue {
   friend bool operator==(const HeaderValue&, const HeaderValue&) = default;
 };
 
-enum class Balance { kPeakEwma, kRoundRobin };
+enum class Balance {
+  kPeakEwma,
+  kRoundRobin,
+  kLeastRequest,
+  kRandom,
+  kRingHash,
+  kMaglev,
+  kLoadWeighted,
+};
 enum class Protocol { kHttp1 };
 
 struct OutlierDetectionPolicy {
@@ -34,14 +42,59 @@ struct OutlierDetectionPolicy {
 };
 
 struct RetryBudgetPolicy {
-  uint32_t percent = 20;       // of active requests
+  uint32_t percent = 20;  // of active requests
   uint32_t min_concurrent = 3;
   friend bool operator==(const RetryBudgetPolicy&, const RetryBudgetPolicy&) = default;
+};
+
+// What of a request keeps to one endpoint, under ring hash and Maglev.
+struct HashKeyPolicy {
+  enum class Kind { kNone, kConsumer, kHeader, kPathParameter };
+  Kind kind = Kind::kNone;
+  std::string name;  // of the header (lower case) or the parameter
+  friend bool operator==(const HashKeyPolicy&, const HashKeyPolicy&) = default;
+};
+
+struct ZoneShare {
+  std::string zone;
+  uint32_t weight = 1;
+  friend bool operator==(const ZoneShare&, const ZoneShare&) = default;
+};
+
+struct ZonePolicy {
+  bool ignore = false;
+  std::string local;               // this sidecar's; "": not known, and none is preferred
+  std::vector<ZoneShare> callers;  // how the calling service is spread; empty: evenly
+  friend bool operator==(const ZonePolicy&, const ZonePolicy&) = default;
+};
+
+// gRFC A58.
+struct LoadReportPolicy {
+  Duration blackout = std::chrono::seconds(10);
+  Duration expiry = std::chrono::seconds(180);
+  Duration update = std::chrono::seconds(1);
+  uint32_t error_penalty_permille = 1000;
+  friend bool operator==(const LoadReportPolicy&, const LoadReportPolicy&) = default;
+};
+
+struct BalancingPolicy {
+  HashKeyPolicy hash;
+  uint32_t ring_points = 200;
+  uint32_t table_size = 65537;
+  uint32_t bias_permille = 1000;
+  Duration slow_start{};            // zero: none
+  uint32_t panic_threshold = 50;    // percent; 0: none
+  uint32_t overprovisioning = 140;  // percent
+  ZonePolicy zones;
+  LoadReportPolicy load_reports;
+  friend bool operator==(const BalancingPolicy&, const BalancingPolicy&) = default;
 };
 
 struct EndpointPolicy {
   Address address;
   uint32_t weight = 1;
+  std::string zone = {};  // "": not said
+  uint32_t priority = 0;
   friend bool operator==(const EndpointPolicy&, const EndpointPolicy&) = default;
 };
 
@@ -49,6 +102,7 @@ struct UpstreamPolicy {
   std::string name;
   Protocol protocol = Protocol::kHttp1;
   Balance balance = Balance::kPeakEwma;
+  BalancingPolicy balancing;
   Duration connect_timeout = std::chrono::seconds(1);
   Duration idle_timeout = std::chrono::seconds(60);
   uint32_t max_connections = 1024;
@@ -228,7 +282,7 @@ inline constexpr uint32_t kSchema = 1;
 
 struct Policy {
   EpochPolicy epoch;
-  std::map<std::string, UpstreamPolicy> upstreams;      // by name, and so on
+  std::map<std::string, UpstreamPolicy> upstreams;  // by name, and so on
   std::map<std::string, std::string> secrets;
   std::map<std::string, IssuerPolicy> issuers;
   std::map<std::string, PlanPolicy> plans;

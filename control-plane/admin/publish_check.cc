@@ -15,7 +15,8 @@ namespace {
 // Whether this sidecar would get a policy that it understands. API keys do not matter: they belong
 // to no release.
 absl::Status Servable(const Model& model, const NodeInfo& node) {
-  const NodeIdentity identity{.id = node.id, .service = node.service, .address = node.address};
+  const NodeIdentity identity{
+      .id = node.id, .service = node.service, .address = node.address, .zone = node.zone};
   const absl::StatusOr<config::v1::Bundle> bundle = Translate(
       model, Credentials(), identity, {.incarnation = "check", .revision = 1, .release = 1});
   if (!bundle.ok()) return bundle.status();

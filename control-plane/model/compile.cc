@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "control-plane/model/checker.h"
 #include "control-plane/model/compile_kinds.h"
@@ -64,6 +65,7 @@ class Compiler {
       CompileApi(d.api(), check, model);
     });
     CheckTokenOwners();
+    CheckHashedParameters();
     CheckHosts();
     SortAndLimit(&result_.problems);
     return std::move(result_);
@@ -140,6 +142,31 @@ class Compiler {
                                  "): a token names one Consumer"),
                     "Keep it in one of the two");
       }
+    }
+  }
+
+  // A service is hashed by a parameter that some route to it has.
+  void CheckHashedParameters() {
+    for (const auto& [name, service] : result_.model.services) {
+      const HashKeyPolicy& hash = service.upstream.balancing.hash;
+      if (hash.kind != HashKeyPolicy::Kind::kPathParameter) continue;
+      const std::string segment = absl::StrCat("/{", hash.name, "}");
+      bool any = false;
+      bool found = false;
+      for (const auto& [unused, api] : result_.model.apis) {
+        for (const RouteTablePolicy& version : api.versions) {
+          for (const RoutePolicy& route : version.routes) {
+            if (route.upstream != name) continue;
+            any = true;
+            found = found || absl::StrContains(route.path, segment);
+          }
+        }
+      }
+      if (!any || found) continue;
+      CheckerOf("Service", name)
+          .Report("balance.hash", absl::StrCat("path-parameter ", hash.name),
+                  "no route to this service has such a parameter",
+                  absl::StrCat("Write {", hash.name, "} in a route, or hash something else"));
     }
   }
 

@@ -16,6 +16,9 @@ void CompilePlan(const model::v1::Plan& spec, Checker* check, Model* model);
 void CompileConsumer(const model::v1::Consumer& spec, Checker* check, Model* model);
 void CompileApi(const model::v1::Api& spec, Checker* check, Model* model);
 
+// How callers choose between the endpoints of a Service.
+void CompileBalance(const model::v1::Balance& spec, Checker* check, UpstreamPolicy* upstream);
+
 // The routes of one version; `field` is "versions[0]". `default_service` is the Api's.
 std::vector<RoutePolicy> CompileRoutes(const model::v1::ApiVersion& version,
                                        absl::string_view field, const std::string& default_service,

@@ -3,6 +3,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "common/policy/balancing.h"
 #include "control-plane/model/compile_kinds.h"
 #include "control-plane/model/values.h"
 
@@ -53,6 +54,13 @@ void CompileEndpoints(const model::v1::Service& spec, Checker* check, ServiceMod
     }
     instance.endpoint.weight = check->TakeNumber(
         At("endpoints", i, "weight"), endpoint.has_weight(), endpoint.weight(), 1, 1, 1000);
+    instance.endpoint.zone = endpoint.zone();
+    if (!endpoint.zone().empty()) {
+      check->Check(At("endpoints", i, "zone"), endpoint.zone(), CheckIdentifier(endpoint.zone()));
+    }
+    instance.endpoint.priority =
+        check->TakeNumber(At("endpoints", i, "priority"), endpoint.has_priority(),
+                          endpoint.priority(), 0, 0, kMaxPriority);
     const std::string who = At("endpoints", i, "instance");
     instance.instance = endpoint.instance();
     if (!endpoint.instance().empty() &&
@@ -84,10 +92,7 @@ void CompileService(const model::v1::Service& spec, Checker* check, Model* model
   UpstreamPolicy& upstream = service.upstream;
   upstream.name = check->name();
   check->TakeWord("protocol", spec.protocol(), {"http1"}, 0);
-  upstream.balance =
-      check->TakeWord("balance", spec.balance(), {"peak-ewma", "round-robin"}, 0) == 0
-          ? Balance::kPeakEwma
-          : Balance::kRoundRobin;
+  CompileBalance(spec.balance(), check, &upstream);
   upstream.connect_timeout =
       check->TakeDuration("connect_timeout", spec.connect_timeout(), upstream.connect_timeout);
   upstream.idle_timeout =
@@ -105,6 +110,12 @@ void CompileService(const model::v1::Service& spec, Checker* check, Model* model
   service.local = check->TakeAddress("local", spec.local());
   if (service.local) check->NeedPlaintext("local", *service.local, spec.plaintext());
   CompileEndpoints(spec, check, &service);
+  if (upstream.balance == Balance::kMaglev &&
+      upstream.endpoints.size() > upstream.balancing.table_size) {
+    check->Report("balance.table_size", absl::StrCat(upstream.balancing.table_size),
+                  absl::StrCat("is too small for ", upstream.endpoints.size(), " endpoints"),
+                  "Take a prime of at least a hundred times as many");
+  }
   service.uses =
       check->TakeTexts("uses", spec.uses(), [](absl::string_view) { return absl::OkStatus(); });
   for (int i = 0; i < spec.uses_size(); ++i) check->Refer(At("uses", i), "Service", spec.uses(i));

@@ -49,6 +49,13 @@ std::vector<std::string> FieldNames(const Descriptor& type) {
   return names;
 }
 
+// The one field that a message may be written as: an endpoint is its address. Null: none.
+const FieldDescriptor* ShortForm(const Descriptor& type) {
+  if (type.full_name() == "tollgate.model.v1.Endpoint") return type.FindFieldByName("address");
+  if (type.full_name() == "tollgate.model.v1.Balance") return type.FindFieldByName("policy");
+  return nullptr;
+}
+
 class Mapper {
  public:
   Mapper(SourceDocument* source, std::vector<Problem>* problems)
@@ -140,9 +147,9 @@ class Mapper {
   void MapMessage(const YamlNode& node, absl::string_view path, Message* message) {
     const Descriptor& type = *message->GetDescriptor();
     if (node.kind == Kind::kBad) return;
-    if (node.kind == Kind::kScalar && type.full_name() == "tollgate.model.v1.Endpoint") {
-      // The short form: an endpoint is its address.
-      SetText(node, node.line, path, type.FindFieldByName("address"), message);
+    if (const FieldDescriptor* short_form = ShortForm(type);
+        short_form != nullptr && node.kind == Kind::kScalar) {
+      SetText(node, node.line, path, short_form, message);
       return;
     }
     if (node.kind != Kind::kMapping) {

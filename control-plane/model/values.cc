@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "common/base/status.h"
 #include "common/policy/path.h"
 
@@ -114,6 +115,24 @@ absl::StatusOr<std::vector<WindowPolicy>> ParseLimit(absl::string_view text) {
     if (windows.size() > 8) return absl::InvalidArgumentError("at most 8 windows");
   }
   return windows;
+}
+
+absl::StatusOr<uint32_t> ParsePermille(absl::string_view text, uint32_t most) {
+  uint64_t whole = 0;
+  bool good = ConsumeNumber(&text, &whole) && whole <= most;
+  uint64_t thousandths = 0;
+  if (good && absl::ConsumePrefix(&text, ".")) {
+    good = !text.empty() && text.size() <= 3 &&
+           text.find_first_not_of("0123456789") == absl::string_view::npos &&
+           absl::SimpleAtoi(absl::StrCat(text, std::string(3 - text.size(), '0')), &thousandths);
+    text = {};
+  }
+  if (!good || !text.empty() || whole * 1000 + thousandths > most) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected a number from 0 to ", most / 1000,
+                     ", with at most three decimals, e.g. 1.5"));
+  }
+  return static_cast<uint32_t>(whole * 1000 + thousandths);
 }
 
 absl::StatusOr<MatchValue> ParseMatch(absl::string_view text) {

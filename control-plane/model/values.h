@@ -23,6 +23,9 @@ absl::StatusOr<uint64_t> ParseSize(absl::string_view text);
 // from 1 to 10^9, periods of at most a day ("day" is a period too). In the order written.
 absl::StatusOr<std::vector<WindowPolicy>> ParseLimit(absl::string_view text);
 
+// "1", "0.5", "1.25": at most three decimals, at most `most`; in thousandths.
+absl::StatusOr<uint32_t> ParsePermille(absl::string_view text, uint32_t most);
+
 struct MatchValue {
   std::string method;  // "": every method
   std::string path;    // a template that common/policy/path.h accepts, canonical

@@ -5,6 +5,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status.h"
+#include "common/policy/words.h"
 
 namespace tollgate::control {
 namespace {
@@ -48,6 +49,11 @@ absl::StatusOr<NodeInfo> ParseNode(const envoy::service::discovery::v3::Node& no
   RETURN_IF_ERROR(CheckName("node.cluster", node.cluster(), true));
   info.id = node.id();
   info.service = node.cluster();
+  info.zone = node.locality().zone();
+  if (!info.zone.empty()) {
+    // It becomes a part of the sidecar's policy.
+    RETURN_IF_ERROR(Annotate(words::CheckIdentifier(info.zone), "node.locality.zone"));
+  }
   ASSIGN_OR_RETURN(info.address, Text(node.metadata(), "address"));
   ASSIGN_OR_RETURN(info.version, Text(node.metadata(), "version"));
   ASSIGN_OR_RETURN(std::string environment, Text(node.metadata(), "environment"));

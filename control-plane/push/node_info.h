@@ -7,7 +7,8 @@
 
 namespace tollgate::control {
 
-// Metadata: schema (mandatory), environment, address, version. InvalidArgument names the field.
+// Metadata: schema (mandatory), environment, address, version. Locality: zone. InvalidArgument names
+// the field.
 absl::StatusOr<NodeInfo> ParseNode(const envoy::service::discovery::v3::Node& node);
 
 }  // namespace tollgate::control

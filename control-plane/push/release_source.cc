@@ -71,8 +71,8 @@ ReleaseSource::Answer ReleaseSource::Resources(const NodeInfo& node) {
     translated.state = it->second;
     translated.sets.clear();
   }
-  const auto [entry, is_new] = translated.sets.try_emplace({node.id, node.service, node.address},
-                                                           absl::UnknownError("not translated"));
+  const auto [entry, is_new] = translated.sets.try_emplace(
+      {node.id, node.service, node.address, node.zone}, absl::UnknownError("not translated"));
   if (is_new) entry->second = TranslateFor(node, state->incarnation, translated);
   return {entry->second, translated.state->release};
 }
@@ -85,7 +85,7 @@ ReleaseSource::Result ReleaseSource::TranslateFor(const NodeInfo& node,
   const CutIdentity cut{incarnation, static_cast<uint64_t>(state.revision), state.release};
   const absl::StatusOr<config::v1::Bundle> bundle =
       Translate(**translated.model, CredentialsOf(state, peppers_),
-                {node.id, node.service, node.address}, cut);
+                {node.id, node.service, node.address, node.zone}, cut);
   if (!bundle.ok()) return bundle.status();
   return MakeResourceSet(Serialize(*bundle), cut, bundle->epoch().schema(), &pool_);
 }

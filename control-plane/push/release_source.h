@@ -36,8 +36,8 @@ class ReleaseSource final : public ResourceSource {
   struct Translated {
     std::shared_ptr<const EnvironmentState> state;
     absl::StatusOr<std::shared_ptr<const Model>> model = absl::UnknownError("not compiled");
-    std::map<std::tuple<std::string, std::string, std::string>, Result>
-        sets;  // id, service, address
+    // By id, service, address, zone.
+    std::map<std::tuple<std::string, std::string, std::string, std::string>, Result> sets;
   };
 
   Result TranslateFor(const NodeInfo& node, const std::string& incarnation,

@@ -16,9 +16,10 @@ struct NodeInfo {
   std::string id;
   std::string service;
   std::string environment = "default";
-  std::string address;  // "": not said
-  uint32_t schema = 0;  // the language level that it understands
-  std::string version;  // of its program; "": not said
+  std::string address;    // "": not said
+  uint32_t schema = 0;    // the language level that it understands
+  std::string version;    // of its program; "": not said
+  std::string zone = {};  // where it runs; "": not said
   friend bool operator==(const NodeInfo&, const NodeInfo&) = default;
 };
 

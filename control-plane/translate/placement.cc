@@ -59,6 +59,7 @@ absl::StatusOr<std::optional<Placement>> Place(const ServiceModel& service,
   }
   if (instance != nullptr) {
     placement.local = instance->local;
+    placement.zone = instance->endpoint.zone;
   } else if (service.local) {
     placement.local = *service.local;
   } else {

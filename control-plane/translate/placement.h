@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "common/base/address.h"
@@ -14,6 +15,7 @@ namespace tollgate::control {
 struct Placement {
   Address listen;
   Address local;
+  std::string zone = {};  // where its endpoint is said to run; "": not said
   friend bool operator==(const Placement&, const Placement&) = default;
 };
 

@@ -118,6 +118,67 @@ config::v1::ApiBinding ToProto(const ApiBindingPolicy& binding) {
   return out;
 }
 
+config::v1::Balance ToProto(Balance balance) {
+  switch (balance) {
+    case Balance::kPeakEwma:
+      return config::v1::BALANCE_PEAK_EWMA;
+    case Balance::kRoundRobin:
+      return config::v1::BALANCE_ROUND_ROBIN;
+    case Balance::kLeastRequest:
+      return config::v1::BALANCE_LEAST_REQUEST;
+    case Balance::kRandom:
+      return config::v1::BALANCE_RANDOM;
+    case Balance::kRingHash:
+      return config::v1::BALANCE_RING_HASH;
+    case Balance::kMaglev:
+      return config::v1::BALANCE_MAGLEV;
+    case Balance::kLoadWeighted:
+      return config::v1::BALANCE_LOAD_WEIGHTED;
+  }
+  return config::v1::BALANCE_UNSPECIFIED;
+}
+
+config::v1::Balancing ToProto(const BalancingPolicy& balancing) {
+  config::v1::Balancing out;
+  switch (balancing.hash.kind) {
+    case HashKeyPolicy::Kind::kNone:
+      break;
+    case HashKeyPolicy::Kind::kConsumer:
+      out.mutable_hash()->set_consumer(true);
+      break;
+    case HashKeyPolicy::Kind::kHeader:
+      out.mutable_hash()->set_header(balancing.hash.name);
+      break;
+    case HashKeyPolicy::Kind::kPathParameter:
+      out.mutable_hash()->set_path_parameter(balancing.hash.name);
+      break;
+  }
+  out.set_ring_points(balancing.ring_points);
+  out.set_table_size(balancing.table_size);
+  out.set_bias_permille(balancing.bias_permille);
+  out.set_slow_start_ms(Millis(balancing.slow_start));
+  out.set_panic_threshold_percent(balancing.panic_threshold);
+  out.set_overprovisioning_percent(balancing.overprovisioning);
+  if (balancing.zones != ZonePolicy()) {
+    config::v1::ZoneRouting* zones = out.mutable_zones();
+    zones->set_ignore(balancing.zones.ignore);
+    zones->set_local(balancing.zones.local);
+    for (const ZoneShare& share : balancing.zones.callers) {
+      config::v1::ZoneShare* added = zones->add_callers();
+      added->set_zone(share.zone);
+      added->set_weight(share.weight);
+    }
+  }
+  if (balancing.load_reports != LoadReportPolicy()) {
+    config::v1::LoadReports* reports = out.mutable_load_reports();
+    reports->set_blackout_ms(Millis(balancing.load_reports.blackout));
+    reports->set_expiry_ms(Millis(balancing.load_reports.expiry));
+    reports->set_update_ms(Millis(balancing.load_reports.update));
+    reports->set_error_penalty_permille(balancing.load_reports.error_penalty_permille);
+  }
+  return out;
+}
+
 }  // namespace
 
 config::v1::Upstream ToProto(const UpstreamPolicy& upstream) {
@@ -128,13 +189,10 @@ config::v1::Upstream ToProto(const UpstreamPolicy& upstream) {
       out.set_protocol(config::v1::PROTOCOL_HTTP1);
       break;
   }
-  switch (upstream.balance) {
-    case Balance::kPeakEwma:
-      out.set_balance(config::v1::BALANCE_PEAK_EWMA);
-      break;
-    case Balance::kRoundRobin:
-      out.set_balance(config::v1::BALANCE_ROUND_ROBIN);
-      break;
+  out.set_balance(ToProto(upstream.balance));
+  // A sidecar that does not know it can do without, while nothing but the defaults is asked for.
+  if (upstream.balancing != BalancingPolicy()) {
+    *out.mutable_balancing() = ToProto(upstream.balancing);
   }
   out.set_connect_timeout_ms(Millis(upstream.connect_timeout));
   out.set_idle_timeout_ms(Millis(upstream.idle_timeout));
@@ -159,6 +217,8 @@ config::v1::Endpoints EndpointsToProto(const UpstreamPolicy& upstream) {
     config::v1::Endpoint* added = out.add_endpoints();
     added->set_address(endpoint.address.ToString());
     added->set_weight(endpoint.weight);
+    added->set_zone(endpoint.zone);
+    added->set_priority(endpoint.priority);
   }
   return out;
 }

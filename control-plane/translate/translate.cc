@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status.h"
+#include "common/policy/balancing.h"
 #include "common/policy/policy.h"
 #include "control-plane/model/suggest.h"
 #include "control-plane/translate/placement.h"
@@ -36,6 +37,7 @@ class Translator {
 
   absl::StatusOr<config::v1::Bundle> Run(const CutIdentity& cut) {
     ASSIGN_OR_RETURN(const std::optional<Placement> placement, Place(service_, node_));
+    zone_ = !node_.zone.empty() || !placement ? node_.zone : placement->zone;
     if (placement) AddInbound(*placement);
     if (!service_.uses.empty()) AddOutbound();
     RETURN_IF_ERROR(AddConsumers());
@@ -94,11 +96,29 @@ class Translator {
     *bundle_.add_endpoints() = EndpointsToProto(upstream);
   }
 
+  // What a sidecar has to know in order to prefer endpoints of its own zone.
+  void SetZones(UpstreamPolicy* upstream) const {
+    const bool zones = std::any_of(upstream->endpoints.begin(), upstream->endpoints.end(),
+                                   [](const EndpointPolicy& e) { return !e.zone.empty(); });
+    if (!zones || upstream->balancing.zones.ignore || IsHashing(upstream->balance)) return;
+    upstream->balancing.zones.local = zone_;
+    std::map<std::string, uint32_t> callers;
+    for (const InstanceModel& instance : service_.instances) {
+      if (instance.endpoint.zone.empty()) return;
+      callers[instance.endpoint.zone] += instance.endpoint.weight;
+    }
+    for (const auto& [zone, weight] : callers) {
+      upstream->balancing.zones.callers.push_back({zone, weight});
+    }
+  }
+
   void AddInbound(const Placement& placement) {
     UpstreamPolicy upstream = service_.upstream;
     upstream.name = absl::StrCat("local/", node_.service);
     upstream.endpoints = {{placement.local, 1}};
     upstream.outlier_detection.enabled = false;  // there is no other instance to turn to
+    upstream.balance = Balance::kPeakEwma;       // nor anything to choose between
+    upstream.balancing = {};
     AddUpstream(upstream);
 
     ListenerPolicy listener = service_.listener.settings;
@@ -138,6 +158,7 @@ class Translator {
     for (const std::string& name : used) {
       UpstreamPolicy upstream = model_.services.at(name).upstream;
       upstream.response_headers.clear();
+      SetZones(&upstream);
       AddUpstream(upstream);
     }
     ListenerPolicy listener;
@@ -301,6 +322,7 @@ class Translator {
   const Credentials& credentials_;
   const NodeIdentity& node_;
   const ServiceModel& service_;
+  std::string zone_;  // where the sidecar runs; "": not known
   config::v1::Bundle bundle_;
   // What the inbound listener needs.
   std::set<std::string> issuers_;

@@ -13,6 +13,11 @@
 // and response headers are the callee's sidecar's: routes are public here, and a version is either
 // served or retired. The path is passed on as it came (no strip): the callee selects again.
 //
+// Zones: where an endpoint runs is sent with it; where the sidecar runs is what it says itself,
+// else what the Service says of its instance. How the calling service's instances are spread goes
+// along when all of them have a zone, so that callers can tell what a zone of the used service may
+// carry.
+//
 // Consumers: one is sent when it can authenticate here: an API key where keys are accepted, a token
 // identity of an accepted issuer and a grant that some route here requires (a token without such a
 // Consumer is answered 403 all the same; where an Api says `consumers: optional` the grant does not
@@ -63,7 +68,8 @@ struct Credentials {
 struct NodeIdentity {
   std::string id;
   std::string service;
-  std::string address;  // where it says it listens; "": not said
+  std::string address;    // where it says it listens; "": not said
+  std::string zone = {};  // where it says it runs; "": not said
 };
 
 struct CutIdentity {

@@ -91,6 +91,7 @@ AdsClient::Request AdsClient::Subscription(ResourceType type, bool first) const 
     auto* node = request.mutable_node();
     node->set_id(options_.node.id);
     node->set_cluster(options_.node.service);
+    if (!options_.node.zone.empty()) node->mutable_locality()->set_zone(options_.node.zone);
     auto* metadata = node->mutable_metadata();
     (*metadata->mutable_fields())["schema"].set_number_value(kSchema);
     SetText(metadata, "environment", options_.node.environment);

@@ -21,8 +21,9 @@ struct NodeOptions {
   std::string id;       // unique in the environment
   std::string service;  // beside which it stands
   std::string environment = "default";
-  std::string address;  // where it listens for its service; "": the control plane derives it
-  std::string version;  // of the program
+  std::string address;    // where it listens for its service; "": the control plane derives it
+  std::string version;    // of the program
+  std::string zone = {};  // where it runs; "": not said
 };
 
 class ControlClient {

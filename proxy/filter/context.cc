@@ -13,6 +13,7 @@ void RequestContext::Clear() {
   api = nullptr;
   version = nullptr;
   route = nullptr;
+  route_path_at = 0;
   lifecycle = {};
   consumer = nullptr;
   token.reset();

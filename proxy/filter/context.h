@@ -52,6 +52,7 @@ struct RequestContext {
   const CompiledApi* api = nullptr;
   const CompiledVersion* version = nullptr;
   const CompiledRoute* route = nullptr;
+  size_t route_path_at = 0;        // where in the permit's path that begins which the route matched
   Lifecycle::Answer lifecycle;
   const ConsumerPolicy* consumer = nullptr;
   std::shared_ptr<const VerifiedToken> token;

@@ -1,5 +1,7 @@
 // Which API, version and route this is. Both phases of matching stand here together while nothing
 // but the request chooses the version; a Consumer's pin would split them (ARCHITECTURE.md).
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proxy/filter/context.h"
@@ -80,6 +82,9 @@ class MatchStep final : public Filter {
                     "resource of this API.");
     }
     c.route = &c.version->routes[route.route];
+    // "/" stands for nothing behind the base path: there is no such place in the whole path.
+    c.route_path_at = version.upstream_path.size() -
+                      std::min(version.route_path.size(), version.upstream_path.size());
 
     if (c.head.body.kind == BodySize::Kind::kLength &&
         c.head.body.length > c.route->policy->max_body_bytes) {

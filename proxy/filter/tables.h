@@ -28,6 +28,7 @@ struct CompiledPlan {
 struct CompiledRoute {
   const RoutePolicy* policy = nullptr;
   const UpstreamPolicy* upstream = nullptr;
+  int hash_segment = -1;               // of the route's path, that the upstream hashes; -1: none
   const CompiledPlan* plan = nullptr;  // per route or address, before the token
   std::string scope;                   // the permissions, space separated: for a challenge
   std::string plan_key;                // counter key of a plan per route
@@ -44,9 +45,9 @@ struct CompiledVersion {
 
 struct CompiledApi {
   const ApiBindingPolicy* policy = nullptr;
-  std::vector<CompiledVersion> versions;  // by VersionMatch::version
+  std::vector<CompiledVersion> versions;     // by VersionMatch::version
   std::vector<std::string> api_key_headers;  // lower case
-  std::vector<const TokenIssuer*> issuers;  // of its jwt authenticators
+  std::vector<const TokenIssuer*> issuers;   // of its jwt authenticators
   const CompiledPlan* default_plan = nullptr;
   const CompiledPlan* address_plan = nullptr;
 };

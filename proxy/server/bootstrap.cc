@@ -10,6 +10,7 @@
 #include "common/base/address.h"
 #include "common/base/log.h"
 #include "common/base/status.h"
+#include "common/policy/words.h"
 
 namespace tollgate::proxy {
 namespace {
@@ -69,21 +70,27 @@ absl::Status CompleteBootstrap(config::v1::Bootstrap* b, bool standalone) {
   }
   if (!b->admin().empty()) RETURN_IF_ERROR(CheckLocal("admin", b->admin()));
   if (!node.address().empty()) {
-    RETURN_IF_ERROR(
-        Annotate(Address::Parse(node.address()).status(), "bootstrap: node.address"));
+    RETURN_IF_ERROR(Annotate(Address::Parse(node.address()).status(), "bootstrap: node.address"));
+  }
+  if (!node.zone().empty()) {
+    const absl::Status checked = words::CheckIdentifier(node.zone());
+    if (!checked.ok()) return Bad("node.zone", node.zone(), checked.message());
   }
   if (!b->state_key_file().empty() && b->state_dir().empty()) {
-    return Bad("state_key_file", b->state_key_file(), "it seals what state_dir keeps; set that too");
+    return Bad("state_key_file", b->state_key_file(),
+               "it seals what state_dir keeps; set that too");
   }
   if (standalone) {
     if (!b->control().empty()) {
-      return Bad("control", b->control(), "a policy from a file (--policy) excludes a control plane");
+      return Bad("control", b->control(),
+                 "a policy from a file (--policy) excludes a control plane");
     }
     return absl::OkStatus();
   }
   if (b->control().empty()) {
-    return Bad("control", "", "name the control plane, e.g. unix:/run/tollgate/control.sock, or "
-                              "serve a policy from a file with --policy");
+    return Bad("control", "",
+               "name the control plane, e.g. unix:/run/tollgate/control.sock, or "
+               "serve a policy from a file with --policy");
   }
   RETURN_IF_ERROR(CheckLocal("control", b->control()));
   if (node.id().empty()) return Bad("node.id", "", "give this sidecar a unique name (--node)");

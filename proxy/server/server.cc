@@ -136,6 +136,8 @@ void Server::Compile(std::shared_ptr<const Policy> policy,
     return;
   }
   current_ = *snapshot;
+  // Here rather than on a worker, which would keep its requests waiting.
+  hash_tables_ = clusters_.hash_tables().Prepare(policy->upstreams);
   auto left = std::make_shared<std::atomic<size_t>>(workers_.size());
   auto sockets = std::make_shared<std::map<std::string, ListeningSocket>>(std::move(fresh));
   // From the accepting loop, so that every worker gets what was accepted before it gets the policy.

@@ -104,7 +104,9 @@ class Server final : public PolicySink, public Explainer {
   bool stopping_ = false;
   std::thread compiler_;
   std::shared_ptr<const Snapshot> current_;  // compiler thread only
-  std::set<std::string> denied_keys_;        // compiler thread only
+  // Of current_'s upstreams, so that they are there when workers ask. Compiler thread only.
+  std::vector<HashTables::Handle> hash_tables_;
+  std::set<std::string> denied_keys_;  // compiler thread only
   uint64_t denied_revision_ = 0;
 
   mutable std::mutex mutex_;

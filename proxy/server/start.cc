@@ -122,7 +122,8 @@ absl::StatusOr<std::unique_ptr<ControlClient>> StartControl(
     std::unique_ptr<LastKnownGood>* kept) {
   ControlClient::Options options;
   options.node = {bootstrap.node().id(), bootstrap.node().service(),
-                  bootstrap.node().environment(), bootstrap.node().address(), kVersion};
+                  bootstrap.node().environment(), bootstrap.node().address(), kVersion,
+                  bootstrap.node().zone()};
   options.address = bootstrap.control();
   options.usage = [&metrics, &server] {
     agent::v1::Usage usage;

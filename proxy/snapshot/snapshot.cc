@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status.h"
+#include "common/policy/path.h"
 
 namespace tollgate::proxy {
 namespace {
@@ -34,6 +35,17 @@ const typename Map::mapped_type* Find(const Map& map, const std::string& name) {
   return found == map.end() ? nullptr : &found->second;
 }
 
+// Which segment of the route's path the upstream hashes; -1: none.
+int HashSegment(const RoutePolicy& route, const HashKeyPolicy& hash) {
+  if (hash.kind != HashKeyPolicy::Kind::kPathParameter) return -1;
+  const auto segments = ParsePathTemplate(route.path);
+  if (!segments.ok()) return -1;  // the tree refuses it
+  const auto named = std::find_if(segments->begin(), segments->end(), [&](const PathSegment& s) {
+    return s.kind == PathSegment::Kind::kParameter && s.text == hash.name;
+  });
+  return named == segments->end() ? -1 : static_cast<int>(named - segments->begin());
+}
+
 absl::Status Missing(absl::string_view what, absl::string_view name) {
   return absl::InternalError(absl::StrCat(what, " \"", name, "\" is referred to but not there"));
 }
@@ -59,8 +71,8 @@ absl::Status Snapshot::CompileTables(const Snapshot* previous) {
     CompiledPlan& compiled = tables_.plans[name];
     compiled.policy = &plan;
     const CompiledPlan* before = previous ? Find(previous->tables_.plans, name) : nullptr;
-    compiled.limit = before != nullptr && *before->policy == plan ? before->limit
-                                                                  : LimitPlan::Compile(plan);
+    compiled.limit =
+        before != nullptr && *before->policy == plan ? before->limit : LimitPlan::Compile(plan);
   }
 
   const std::vector<std::string> claims = ClaimsThatPlansCount(policy);
@@ -155,6 +167,7 @@ absl::StatusOr<CompiledVersion> Snapshot::CompileVersion(const RouteTablePolicy&
     compiled.policy = &route;
     compiled.upstream = Find(policy().upstreams, route.upstream);
     if (compiled.upstream == nullptr) return Missing("upstream", route.upstream);
+    compiled.hash_segment = HashSegment(route, compiled.upstream->balancing.hash);
     compiled.scope = absl::StrJoin(route.require, " ");
     if (route.plan.empty()) continue;
     compiled.plan = Plan(route.plan);

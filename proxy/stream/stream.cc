@@ -8,6 +8,7 @@
 #include "common/base/http_date.h"
 #include "proxy/filter/header_trust.h"
 #include "proxy/filter/unauthorized.h"
+#include "proxy/stream/hash_key.h"
 #include "proxy/stream/server_connection.h"
 
 namespace tollgate::proxy {
@@ -204,7 +205,8 @@ void Stream::StartAttempt(bool other_endpoint) {
   attempt_started_ = worker_.loop.now();
   const Duration timeout = permit_->route().attempt_timeout;
   if (timeout > Duration::zero()) worker_.loop.ArmAfter(attempt_timer_, timeout);
-  attempt_.Start(*cluster_, *permit_, head_end_, {tried_, other_endpoint, retry_fresh_});
+  attempt_.Start(*cluster_, *permit_, head_end_, {tried_, other_endpoint, retry_fresh_},
+                 HashKeyOf(context_, permit_->request()));
 }
 
 void Stream::OnAttemptReady() {

@@ -10,13 +10,14 @@ namespace tollgate::proxy {
 // Order in everything below: bookkeeping first, the event last. The stream may abandon, restart or
 // end itself inside an event, so nothing is touched after one.
 
-void Attempt::Start(Cluster& cluster, const Permit& permit, bool end, const Avoid& avoid) {
+void Attempt::Start(Cluster& cluster, const Permit& permit, bool end, const Avoid& avoid,
+                    std::optional<uint64_t> hash) {
   Abandon();
   permit_ = &permit;
   answered_ = ready_ = reused_ = stale_ = request_done_ = response_done_ = sent_ = false;
   end_ = end;
   fresh_ = avoid.reused;
-  EndpointPool* pool = cluster.Pick(avoid);
+  EndpointPool* pool = cluster.Pick(avoid, hash);
   if (pool == nullptr) {
     last_pool_ = nullptr;
     events_.OnAttemptFailed({AttemptFailure::Kind::kNoEndpoint, false, "no_endpoint"});
@@ -119,6 +120,7 @@ void Attempt::Fail(AttemptFailure::Kind kind, const char* reason) {
 void Attempt::OnHead(ResponseHead& head, bool end) {
   Answered(OutcomeOfStatus(head.status));
   pool_->ReportOutlier(OutlierDetector::IsErrorStatus(head.status));
+  pool_->TakeLoadReport(head.headers);
   if (end) OnResponseDone();
   events_.OnAttemptHead(head, end);
 }
@@ -129,6 +131,7 @@ void Attempt::OnData(absl::string_view data, bool end) {
 }
 
 void Attempt::OnTrailers(HeaderMap& trailers) {
+  pool_->TakeLoadReport(trailers);
   OnResponseDone();
   events_.OnAttemptTrailers(trailers);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -65,8 +66,10 @@ class Attempt {
     bool reused = false;    // and connections that have served before
   };
   // Picks an endpoint of `cluster` and sends the permit's request head. `permit` outlives the
-  // attempt. `end`: the request has no body. May report failure before it returns.
-  void Start(Cluster& cluster, const Permit& permit, bool end, const Avoid& avoid);
+  // attempt. `end`: the request has no body. `hash`: of what the cluster's policy hashes; none: the
+  // request does not have it, or nothing is hashed. May report failure before it returns.
+  void Start(Cluster& cluster, const Permit& permit, bool end, const Avoid& avoid,
+             std::optional<uint64_t> hash = {});
 
   // Ready attempts only. `data` is taken: sent, or copied to the connection's queue.
   void SendData(absl::string_view data, bool end);

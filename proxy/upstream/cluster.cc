@@ -47,13 +47,14 @@ std::shared_ptr<ClusterShared> SharedClusters::Get(const UpstreamPolicy& policy)
 }
 
 Cluster::Cluster(UpstreamContext& context, const UpstreamPolicy& policy,
-                 std::shared_ptr<ClusterShared> shared)
+                 std::shared_ptr<ClusterShared> shared, HashTables* tables)
     : context_(context),
       policy_(policy),
       shared_(std::move(shared)),
-      balancer_(MakeBalancer(policy.balance)),
+      tables_(tables),
       wait_([this] { ServeWaiting(); }),
       serve_([this] { ServeWaiting(); }) {
+  MakeBalancer();
   SyncNames();
   SetEndpoints();
 }
@@ -62,10 +63,17 @@ Cluster::~Cluster() = default;
 
 void Cluster::Update(const UpstreamPolicy& policy) {
   if (policy == policy_) return;
-  if (policy.balance != policy_.balance) balancer_ = MakeBalancer(policy.balance);
+  const bool balances_otherwise =
+      policy.balance != policy_.balance || policy.balancing != policy_.balancing;
   policy_ = policy;
+  if (balances_otherwise) MakeBalancer();
   SyncNames();
   SetEndpoints();
+}
+
+void Cluster::MakeBalancer() {
+  balancer_ = std::make_unique<LoadBalancer>(policy_.balance, policy_.balancing,
+                                             &shared_->outliers(), tables_);
 }
 
 bool Cluster::AcquireConnection() {
@@ -111,36 +119,38 @@ void Cluster::SyncNames() {
           // An error comes only before the first answer: there is no endpoint yet.
           if (found == names_.end() || !answer.ok()) return;
           found->second.addresses = *answer;
-          SetEndpoints();
+          // Who is behind a name when it is first asked has been there before.
+          const bool first = !std::exchange(found->second.answered, true);
+          SetEndpoints(first ? absl::MakeConstSpan(*answer) : absl::Span<const Address>());
         });
   }
   names_ = std::move(names);
 }
 
 // Keeps the pool of each address that stays, with what it knows; the others drain.
-void Cluster::SetEndpoints() {
-  std::vector<std::pair<Address, uint32_t>> wanted;
-  const auto want = [&](const Address& address, uint32_t weight) {
-    for (const auto& [known, w] : wanted) {
+void Cluster::SetEndpoints(absl::Span<const Address> warm) {
+  std::vector<std::pair<Address, const EndpointPolicy*>> wanted;
+  const auto want = [&](const Address& address, const EndpointPolicy& endpoint) {
+    for (const auto& [known, unused] : wanted) {
       if (known == address) return;
     }
-    wanted.emplace_back(address, weight);
+    wanted.emplace_back(address, &endpoint);
   };
   for (const EndpointPolicy& endpoint : policy_.endpoints) {
     if (endpoint.address.kind() != Address::Kind::kName) {
-      want(endpoint.address, endpoint.weight);
+      want(endpoint.address, endpoint);
     } else if (const auto name = names_.find(endpoint.address); name != names_.end()) {
-      for (const Address& address : name->second.addresses) want(address, endpoint.weight);
+      for (const Address& address : name->second.addresses) want(address, endpoint);
     }
   }
   std::vector<Address> members;
-  for (const auto& [address, weight] : wanted) members.push_back(address);
-  shared_->outliers().Update(policy_.outlier_detection, members);
+  for (const auto& [address, endpoint] : wanted) members.push_back(address);
+  shared_->outliers().Update(policy_.outlier_detection, members, context_.loop.now(), warm);
 
   std::vector<std::unique_ptr<EndpointPool>> before = std::move(endpoints_);
   endpoints_.clear();
-  slots_.clear();
-  for (const auto& [address, weight] : wanted) {
+  std::vector<LoadBalancer::Endpoint> balanced;
+  for (const auto& [address, endpoint] : wanted) {
     const auto known = std::find_if(before.begin(), before.end(), [&a = address](const auto& pool) {
       return pool != nullptr && pool->address() == a;
     });
@@ -149,8 +159,10 @@ void Cluster::SetEndpoints() {
                              : std::make_unique<EndpointPool>(*this, context_, address));
     EndpointPool& pool = *endpoints_.back();
     pool.health_ = shared_->outliers().Find(address);
-    slots_.push_back({&pool.stats_, pool.health_.get(), weight});
+    balanced.push_back({&pool.stats_, pool.health_.get(), endpoint->weight, endpoint->zone,
+                        endpoint->priority, &pool.name_});
   }
+  balancer_->SetEndpoints(balanced);
   for (auto& pool : before) {
     if (pool == nullptr) continue;
     leaving_.push_back(std::move(pool));
@@ -159,19 +171,21 @@ void Cluster::SetEndpoints() {
   EndpointLeft();
 }
 
-EndpointPool* Cluster::Pick(const Attempt::Avoid& avoid) {
-  uint32_t excluded[8];
+EndpointPool* Cluster::Pick(const Attempt::Avoid& avoid, std::optional<uint64_t> hash) {
+  const EndpointStats* excluded[8];
   size_t count = 0;
   if (!avoid.tried.empty()) {
-    for (uint32_t i = 0; i < endpoints_.size() && count < std::size(excluded); ++i) {
-      if (absl::c_linear_search(avoid.tried, endpoints_[i].get())) excluded[count++] = i;
+    for (size_t i = 0; i < endpoints_.size() && count < std::size(excluded); ++i) {
+      EndpointPool* const pool = endpoints_[i].get();
+      if (absl::c_linear_search(avoid.tried, pool)) excluded[count++] = &pool->stats_;
     }
   }
-  PickContext context{context_.loop.now(), context_.random, absl::MakeConstSpan(excluded, count)};
-  std::optional<uint32_t> picked = balancer_->Pick(slots_, context);
+  LoadBalancer::Request request{context_.loop.now(), context_.random,
+                                absl::MakeConstSpan(excluded, count), hash};
+  std::optional<uint32_t> picked = balancer_->Pick(request);
   if (!picked && count > 0 && !avoid.strictly) {
-    context.exclude = {};
-    picked = balancer_->Pick(slots_, context);
+    request.exclude = {};
+    picked = balancer_->Pick(request);
   }
   return picked ? endpoints_[*picked].get() : nullptr;
 }
@@ -183,7 +197,7 @@ void Cluster::Drain() {
     leaving_.push_back(std::move(pool));
   }
   endpoints_.clear();
-  slots_.clear();
+  balancer_->SetEndpoints({});
   EndpointLeft();
 }
 
@@ -214,7 +228,8 @@ void ClusterSet::Update(const std::map<std::string, UpstreamPolicy>& upstreams) 
   for (const auto& [name, policy] : upstreams) {
     std::unique_ptr<Cluster>& cluster = clusters_[name];
     if (cluster == nullptr) {
-      cluster = std::make_unique<Cluster>(context_, policy, shared_.Get(policy));
+      cluster =
+          std::make_unique<Cluster>(context_, policy, shared_.Get(policy), &shared_.hash_tables());
     }
   }
 }

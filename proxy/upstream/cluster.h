@@ -19,8 +19,9 @@
 #include "proxy/net/buffer.h"
 #include "proxy/net/resolver.h"
 #include "proxy/upstream/attempt.h"
-#include "proxy/upstream/balancer.h"
 #include "proxy/upstream/client_connection.h"
+#include "proxy/upstream/hash_table.h"
+#include "proxy/upstream/load_balancer.h"
 #include "proxy/upstream/outlier_detection.h"
 #include "proxy/upstream/retry_budget.h"
 
@@ -70,13 +71,15 @@ class ClusterShared {
   OutlierDetector outliers_;
 };
 
-// Name -> ClusterShared, for the process. Thread-safe.
+// Name -> ClusterShared, and the tables of consistent hashing, for the process. Thread-safe.
 class SharedClusters {
  public:
   // The one of this upstream, made or updated to `policy`.
   std::shared_ptr<ClusterShared> Get(const UpstreamPolicy& policy);
+  HashTables& hash_tables() { return hash_tables_; }
 
  private:
+  HashTables hash_tables_;
   absl::Mutex mutex_;
   std::map<std::string, std::weak_ptr<ClusterShared>> by_name_ ABSL_GUARDED_BY(mutex_);
 };
@@ -111,6 +114,8 @@ class EndpointPool {
   void AttemptStarted();
   void AttemptEnded();
   void ReportOutlier(bool error);
+  // Reads a load report, where the policy weighs by them, and takes it out of the fields.
+  void TakeLoadReport(HeaderMap& fields);
 
   EndpointStats& stats() { return stats_; }
 
@@ -136,8 +141,9 @@ class EndpointPool {
 
 class Cluster {
  public:
+  // `tables` may be null, and outlives the cluster.
   Cluster(UpstreamContext& context, const UpstreamPolicy& policy,
-          std::shared_ptr<ClusterShared> shared);
+          std::shared_ptr<ClusterShared> shared, HashTables* tables = nullptr);
   ~Cluster();
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
@@ -147,7 +153,7 @@ class Cluster {
   ClusterShared& shared() { return *shared_; }
 
   // Null: no endpoint at all (or none but those to avoid strictly).
-  EndpointPool* Pick(const Attempt::Avoid& avoid);
+  EndpointPool* Pick(const Attempt::Avoid& avoid, std::optional<uint64_t> hash = {});
   void Drain();
   // Nothing is left that refers to it.
   bool drained() const;
@@ -164,23 +170,26 @@ class Cluster {
   void AwaitRoom();
   void RoomMade();
   void ServeWaiting();
-  void SetEndpoints();
+  // `warm`: addresses that served before we learned of them.
+  void SetEndpoints(absl::Span<const Address> warm = {});
   void SyncNames();
+  void MakeBalancer();
   void EndpointLeft();
 
   UpstreamContext& context_;
   UpstreamPolicy policy_;
   std::shared_ptr<ClusterShared> shared_;
+  HashTables* const tables_;
   std::vector<std::unique_ptr<EndpointPool>> endpoints_;  // those that may be picked
   std::vector<std::unique_ptr<EndpointPool>> leaving_;
-  std::unique_ptr<Balancer> balancer_;
+  std::unique_ptr<LoadBalancer> balancer_;
   struct Name {
     std::unique_ptr<Resolver::Subscription> subscription;
     std::vector<Address> addresses;
+    bool answered = false;
   };
-  std::map<Address, Name> names_;    // host names among the endpoints
-  std::vector<EndpointSlot> slots_;  // of endpoints_, for the balancer
-  Timer wait_;                       // armed while attempts wait for room
+  std::map<Address, Name> names_;  // host names among the endpoints
+  Timer wait_;                     // armed while attempts wait for room
   Deferred serve_;  // room was made: at the end of the iteration, not inside of who made it
   uint64_t users_ = 0;
 };

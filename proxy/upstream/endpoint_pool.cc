@@ -3,6 +3,7 @@
 
 #include "proxy/net/socket.h"
 #include "proxy/upstream/cluster.h"
+#include "proxy/upstream/load_report.h"
 
 namespace tollgate::proxy {
 namespace {
@@ -35,6 +36,14 @@ void EndpointPool::AttemptEnded() {
 
 void EndpointPool::ReportOutlier(bool error) {
   if (health_ != nullptr) cluster_.shared().outliers().Report(*health_, error, now());
+}
+
+void EndpointPool::TakeLoadReport(HeaderMap& fields) {
+  const UpstreamPolicy& policy = cluster_.policy();
+  if (policy.balance != Balance::kLoadWeighted) return;
+  const std::optional<LoadReport> report = proxy::TakeLoadReport(fields);
+  if (!report.has_value()) return;
+  stats_.reported_weight().OnReport(*report, policy.balancing.load_reports, now());
 }
 
 void EndpointPool::Lease(Attempt& attempt) {

@@ -17,6 +17,7 @@
 #include <cstdint>
 
 #include "common/base/clock.h"
+#include "proxy/upstream/reported_weight.h"
 
 namespace tollgate::proxy {
 
@@ -51,6 +52,8 @@ class EndpointStats {
   double LatencyAt(MonoTime now) const;
   // estimate * (active + 1) / weight: less is better.
   double CostAt(MonoTime now, uint32_t weight) const;
+  // What its load reports say.
+  ReportedWeight& reported_weight() { return reported_weight_; }
 
  private:
   friend class RoundRobin;
@@ -71,6 +74,7 @@ class EndpointStats {
   uint32_t waiting_ = 0;  // of the active ones: no answer yet
   bool measured_ = false;
   int64_t turn_ = 0;  // RoundRobin's current weight
+  ReportedWeight reported_weight_;
 };
 
 }  // namespace tollgate::proxy

@@ -9,7 +9,8 @@ OutlierDetector::OutlierDetector(const OutlierDetectionPolicy& policy)
     : threshold_(policy.enabled ? policy.consecutive_errors : 0), policy_(policy) {}
 
 void OutlierDetector::Update(const OutlierDetectionPolicy& policy,
-                             absl::Span<const Address> members) {
+                             absl::Span<const Address> members, MonoTime now,
+                             absl::Span<const Address> warm) {
   std::lock_guard lock(mutex_);
   policy_ = policy;
   threshold_.store(policy.enabled ? policy.consecutive_errors : 0, std::memory_order_relaxed);
@@ -17,7 +18,13 @@ void OutlierDetector::Update(const OutlierDetectionPolicy& policy,
   for (const Address& address : members) {
     const auto known = members_.find(address);
     std::shared_ptr<EndpointHealth>& health = next[address];
-    health = known != members_.end() ? known->second : std::make_shared<EndpointHealth>();
+    if (known != members_.end()) {
+      health = known->second;
+    } else {
+      health = std::make_shared<EndpointHealth>();
+      const bool joins = std::find(warm.begin(), warm.end(), address) == warm.end();
+      if (!members_.empty() && joins) health->joined_ = now;
+    }
     if (!policy.enabled) {
       health->ejected_until_.store(0, std::memory_order_relaxed);
       health->consecutive_errors_.store(0, std::memory_order_relaxed);
@@ -25,6 +32,7 @@ void OutlierDetector::Update(const OutlierDetectionPolicy& policy,
     }
   }
   members_ = std::move(next);
+  generation_.fetch_add(1, std::memory_order_release);
 }
 
 std::shared_ptr<EndpointHealth> OutlierDetector::Find(const Address& address) const {
@@ -64,6 +72,7 @@ bool OutlierDetector::Eject(EndpointHealth& health, MonoTime now) {
                             : policy_.base_ejection * health.ejections_;
   health.consecutive_errors_.store(0, std::memory_order_relaxed);
   health.ejected_until_.store((now + time).time_since_epoch().count(), std::memory_order_relaxed);
+  generation_.fetch_add(1, std::memory_order_release);
   return true;
 }
 

@@ -11,6 +11,7 @@
 // only push the load onto the next.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -34,12 +35,16 @@ class EndpointHealth {
   MonoTime ejected_until() const {
     return MonoTime(Duration(ejected_until_.load(std::memory_order_relaxed)));
   }
+  // Since when it is a member and not ejected: slow start counts from here. While it is ejected,
+  // when it will return.
+  MonoTime available_since() const { return std::max(joined_, ejected_until()); }
 
  private:
   friend class OutlierDetector;
   std::atomic<uint32_t> consecutive_errors_{0};
   std::atomic<int64_t> ejected_until_{0};
   uint32_t ejections_ = 0;  // guarded by the detector's mutex
+  MonoTime joined_{};       // set before it is shared
 };
 
 class OutlierDetector {
@@ -51,8 +56,11 @@ class OutlierDetector {
   OutlierDetector& operator=(const OutlierDetector&) = delete;
 
   // A push: the settings, and who is a member. What is known about an address that stays is kept.
-  // When detection is switched off all members return.
-  void Update(const OutlierDetectionPolicy& policy, absl::Span<const Address> members);
+  // When detection is switched off all members return. One that joins others is new as of `now`;
+  // the first members are taken to be warm: there is nobody to take their load meanwhile. So are
+  // those in `warm`: they are new to us alone.
+  void Update(const OutlierDetectionPolicy& policy, absl::Span<const Address> members,
+              MonoTime now = {}, absl::Span<const Address> warm = {});
 
   // The member's verdict, shared with the workers' slots; null for an address that is no member.
   std::shared_ptr<EndpointHealth> Find(const Address& address) const;
@@ -63,11 +71,15 @@ class OutlierDetector {
 
   uint32_t EjectedAt(MonoTime now) const;
 
+  // Another number than before: some verdict may have changed, other than by an ejection's end.
+  uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+
  private:
   bool Eject(EndpointHealth& health, MonoTime now);
   uint32_t EjectedLocked(MonoTime now) const;
 
   std::atomic<uint32_t> threshold_;  // 0: off
+  std::atomic<uint64_t> generation_{0};
   mutable std::mutex mutex_;
   OutlierDetectionPolicy policy_;
   std::map<Address, std::shared_ptr<EndpointHealth>> members_;

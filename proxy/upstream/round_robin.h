@@ -1,6 +1,7 @@
 // Smooth weighted round robin (as in nginx, 2012): each turn every endpoint gains its weight, the
 // one with the most is picked and pays the sum of all. Deterministic; shares are exact and evenly
-// interleaved. Linear in the number of endpoints. One thread.
+// interleaved. Linear in the number of endpoints. Avoidance does not count: what keeps failing is
+// left to outlier detection. One thread.
 #pragma once
 
 #include "proxy/upstream/balancer.h"
@@ -9,8 +10,7 @@ namespace tollgate::proxy {
 
 class RoundRobin final : public Balancer {
  public:
-  std::optional<uint32_t> Pick(absl::Span<const EndpointSlot> slots,
-                               const PickContext& context) override;
+  const EndpointSlot* Pick(const PickContext& context) override;
 };
 
 }  // namespace tollgate::proxy

@@ -41,6 +41,8 @@ ends 2 "state_key_file" "state_dir" -- "${proxy[@]}" --state-key-file "$run/none
 ends 2 "$run/absent.json" -- tollgate-proxy --bootstrap "$run/absent.json"
 echo '{"node": {"id": "n", "servise": "s"}}' >"$run/typo.json"
 ends 2 "servise" "Bootstrap" -- tollgate-proxy --bootstrap "$run/typo.json"
+echo '{"node": {"id": "n", "service": "s", "zone": "eu 1a"}, "control": "unix:/c.sock"}' >"$run/zone.json"
+ends 2 "node.zone" "eu 1a" -- tollgate-proxy --bootstrap "$run/zone.json"
 echo '{"node": ' >"$run/half.json"
 ends 2 "bootstrap" "JSON" -- tollgate-proxy --bootstrap "$run/half.json"
 echo '{"epoch": {}, "extra": 1}' >"$run/policy.json"

@@ -64,6 +64,154 @@ TEST(UpstreamFields, AreChecked) {
   });
 }
 
+// A Balancing as the control plane writes it.
+config::v1::Balancing* Balanced(Bundle& b, config::v1::Balance balance) {
+  b.mutable_upstreams(0)->set_balance(balance);
+  config::v1::Balancing* to = b.mutable_upstreams(0)->mutable_balancing();
+  to->set_ring_points(200);
+  to->set_table_size(65537);
+  to->set_bias_permille(1000);
+  to->set_panic_threshold_percent(50);
+  to->set_overprovisioning_percent(140);
+  if (balance == config::v1::BALANCE_RING_HASH || balance == config::v1::BALANCE_MAGLEV) {
+    to->mutable_hash()->set_consumer(true);
+  }
+  return to;
+}
+config::v1::LoadReports* Reports(config::v1::Balancing* balancing) {
+  config::v1::LoadReports* to = balancing->mutable_load_reports();
+  to->set_blackout_ms(10'000);
+  to->set_expiry_ms(180'000);
+  to->set_update_ms(1000);
+  to->set_error_penalty_permille(1000);
+  return to;
+}
+
+TEST(BalancingFields, AreTakenOver) {
+  const auto after = [](const std::function<void(Bundle&)>& change) {
+    Bundle bundle = GoodBundle();
+    change(bundle);
+    EXPECT_THAT(ErrorsOf(bundle), IsEmpty());
+    return FromBundle(bundle).policy.upstreams.at("local/payments");
+  };
+  const std::pair<config::v1::Balance, Balance> kinds[] = {
+      {config::v1::BALANCE_PEAK_EWMA, Balance::kPeakEwma},
+      {config::v1::BALANCE_ROUND_ROBIN, Balance::kRoundRobin},
+      {config::v1::BALANCE_LEAST_REQUEST, Balance::kLeastRequest},
+      {config::v1::BALANCE_RANDOM, Balance::kRandom},
+      {config::v1::BALANCE_RING_HASH, Balance::kRingHash},
+      {config::v1::BALANCE_MAGLEV, Balance::kMaglev},
+      {config::v1::BALANCE_LOAD_WEIGHTED, Balance::kLoadWeighted}};
+  for (const auto& [wire, balance] : kinds) {
+    EXPECT_EQ(after([&, w = wire](Bundle& b) { Balanced(b, w); }).balance, balance);
+  }
+  EXPECT_EQ(after([](Bundle&) {}).balancing, BalancingPolicy()) << "unset: the defaults";
+
+  const UpstreamPolicy maglev = after([](Bundle& b) {
+    config::v1::Balancing* to = Balanced(b, config::v1::BALANCE_MAGLEV);
+    to->mutable_hash()->set_path_parameter("account");
+    to->set_table_size(5'000'011);
+    to->set_panic_threshold_percent(0);
+    b.mutable_endpoints(0)->mutable_endpoints(0)->set_zone("eu-1a");
+    b.mutable_endpoints(0)->mutable_endpoints(0)->set_priority(9);
+  });
+  EXPECT_EQ(maglev.balancing.hash, (HashKeyPolicy{HashKeyPolicy::Kind::kPathParameter, "account"}));
+  EXPECT_EQ(maglev.balancing.table_size, 5'000'011u);
+  EXPECT_EQ(maglev.balancing.panic_threshold, 0u);
+  EXPECT_EQ(maglev.endpoints[0].zone, "eu-1a");
+  EXPECT_EQ(maglev.endpoints[0].priority, 9u);
+
+  const BalancingPolicy weighted =
+      after([](Bundle& b) {
+        config::v1::Balancing* to = Balanced(b, config::v1::BALANCE_LOAD_WEIGHTED);
+        to->set_slow_start_ms(30'000);
+        Reports(to)->set_expiry_ms(60'000);
+        to->mutable_zones()->set_local("eu-1a");
+        config::v1::ZoneShare* share = to->mutable_zones()->add_callers();
+        share->set_zone("eu-1b");
+        share->set_weight(3);
+      }).balancing;
+  EXPECT_EQ(weighted.slow_start, std::chrono::seconds(30));
+  EXPECT_EQ(weighted.load_reports.expiry, std::chrono::seconds(60));
+  EXPECT_EQ(weighted.zones.local, "eu-1a");
+  EXPECT_EQ(weighted.zones.callers, (std::vector<ZoneShare>{{"eu-1b", 3}}));
+}
+
+TEST(BalancingFields, AreChecked) {
+  using config::v1::BALANCE_LEAST_REQUEST;
+  using config::v1::BALANCE_LOAD_WEIGHTED;
+  using config::v1::BALANCE_MAGLEV;
+  using config::v1::BALANCE_RING_HASH;
+  ExpectEach({
+      {"Upstream local/payments balancing MISSING",
+       [](Bundle& b) { b.mutable_upstreams(0)->set_balance(BALANCE_RING_HASH); }},
+      {"Upstream local/payments balancing.hash MISSING",
+       [](Bundle& b) { Balanced(b, BALANCE_MAGLEV)->clear_hash(); }},
+      {"Upstream local/payments balancing.hash MISSING",
+       [](Bundle& b) { Balanced(b, BALANCE_MAGLEV)->mutable_hash()->clear_kind(); }},
+      {"Upstream local/payments balancing.hash CONFLICT",
+       [](Bundle& b) { Balanced(b, BALANCE_LEAST_REQUEST)->mutable_hash()->set_consumer(true); }},
+      {"Upstream local/payments balancing.hash.consumer INVALID",
+       [](Bundle& b) { Balanced(b, BALANCE_MAGLEV)->mutable_hash()->set_consumer(false); }},
+      {"Upstream local/payments balancing.hash.header INVALID",
+       [](Bundle& b) { Balanced(b, BALANCE_MAGLEV)->mutable_hash()->set_header("X-Upper"); }},
+      {"Upstream local/payments balancing.hash.path_parameter INVALID",
+       [](Bundle& b) { Balanced(b, BALANCE_MAGLEV)->mutable_hash()->set_path_parameter("a b"); }},
+      {"Upstream local/payments balancing.ring_points OUT_OF_RANGE",
+       [](Bundle& b) { Balanced(b, BALANCE_RING_HASH)->set_ring_points(10'001); }},
+      {"Upstream local/payments balancing.table_size OUT_OF_RANGE",
+       [](Bundle& b) { Balanced(b, BALANCE_MAGLEV)->set_table_size(5'000'012); }},
+      {"Upstream local/payments balancing.table_size INVALID",
+       [](Bundle& b) { Balanced(b, BALANCE_MAGLEV)->set_table_size(65536); }},
+      {"Endpoints local/payments endpoints OUT_OF_RANGE",
+       [](Bundle& b) {
+         Balanced(b, BALANCE_MAGLEV)->set_table_size(2);
+         for (const char* address : {"127.0.0.1:1", "127.0.0.1:2"}) {
+           config::v1::Endpoint* added = b.mutable_endpoints(0)->add_endpoints();
+           added->set_address(address);
+           added->set_weight(1);
+         }
+       }},
+      {"Upstream local/payments balancing.bias_permille OUT_OF_RANGE",
+       [](Bundle& b) { Balanced(b, BALANCE_LEAST_REQUEST)->set_bias_permille(10'001); }},
+      {"Upstream local/payments balancing.slow_start_ms OUT_OF_RANGE",
+       [](Bundle& b) { Balanced(b, BALANCE_LEAST_REQUEST)->set_slow_start_ms(86'400'001); }},
+      {"Upstream local/payments balancing.slow_start_ms CONFLICT",
+       [](Bundle& b) { Balanced(b, BALANCE_MAGLEV)->set_slow_start_ms(1000); }},
+      {"Upstream local/payments balancing.panic_threshold_percent OUT_OF_RANGE",
+       [](Bundle& b) { Balanced(b, BALANCE_LEAST_REQUEST)->set_panic_threshold_percent(101); }},
+      {"Upstream local/payments balancing.overprovisioning_percent OUT_OF_RANGE",
+       [](Bundle& b) { Balanced(b, BALANCE_LEAST_REQUEST)->set_overprovisioning_percent(99); }},
+      {"Upstream local/payments balancing.zones.local INVALID",
+       [](Bundle& b) {
+         Balanced(b, BALANCE_LEAST_REQUEST)->mutable_zones()->set_local("not a zone");
+       }},
+      {"Upstream local/payments balancing.zones.callers[0].weight OUT_OF_RANGE",
+       [](Bundle& b) {
+         Balanced(b, BALANCE_LEAST_REQUEST)->mutable_zones()->add_callers()->set_zone("a");
+       }},
+      {"Upstream local/payments balancing.zones.callers[1].zone DUPLICATE",
+       [](Bundle& b) {
+         config::v1::ZoneRouting* zones = Balanced(b, BALANCE_LEAST_REQUEST)->mutable_zones();
+         for (int i = 0; i < 2; ++i) {
+           config::v1::ZoneShare* share = zones->add_callers();
+           share->set_zone("a");
+           share->set_weight(1);
+         }
+       }},
+      {"Upstream local/payments balancing.load_reports CONFLICT",
+       [](Bundle& b) { Reports(Balanced(b, BALANCE_LEAST_REQUEST)); }},
+      {"Upstream local/payments balancing.load_reports.expiry_ms OUT_OF_RANGE",
+       [](Bundle& b) { Reports(Balanced(b, BALANCE_LOAD_WEIGHTED))->set_expiry_ms(0); }},
+      {"Upstream local/payments balancing.load_reports.update_ms OUT_OF_RANGE",
+       [](Bundle& b) { Reports(Balanced(b, BALANCE_LOAD_WEIGHTED))->set_update_ms(0); }},
+      {"Upstream local/payments balancing.load_reports.error_penalty_permille OUT_OF_RANGE",
+       [](Bundle& b) {
+         Reports(Balanced(b, BALANCE_LOAD_WEIGHTED))->set_error_penalty_permille(100'001);
+       }},
+  });
+}
+
 TEST(EndpointFields, AreChecked) {
   const auto end = [](Bundle& b) { return b.mutable_endpoints(0)->mutable_endpoints(0); };
   ExpectEach({
@@ -75,6 +223,10 @@ TEST(EndpointFields, AreChecked) {
        [&](Bundle& b) { end(b)->set_address("127.0.0.1:0"); }},
       {"Endpoints local/payments endpoints[0].weight OUT_OF_RANGE",
        [&](Bundle& b) { end(b)->set_weight(0); }},
+      {"Endpoints local/payments endpoints[0].zone INVALID",
+       [&](Bundle& b) { end(b)->set_zone("not a zone"); }},
+      {"Endpoints local/payments endpoints[0].priority OUT_OF_RANGE",
+       [&](Bundle& b) { end(b)->set_priority(10); }},
       {"Endpoints local/payments endpoints[1].address DUPLICATE",
        [&](Bundle& b) { *b.mutable_endpoints(0)->add_endpoints() = *end(b); }},
   });

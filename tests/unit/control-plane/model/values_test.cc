@@ -49,6 +49,21 @@ TEST(Limits, AreWindows) {
   }
 }
 
+TEST(Permille, HaveAtMostThreeDecimals) {
+  EXPECT_EQ(ParsePermille("1", 10'000).value(), 1000u);
+  EXPECT_EQ(ParsePermille("0.5", 10'000).value(), 500u);
+  EXPECT_EQ(ParsePermille("1.25", 10'000).value(), 1250u);
+  EXPECT_EQ(ParsePermille("0.001", 10'000).value(), 1u);
+  EXPECT_EQ(ParsePermille("10.000", 10'000).value(), 10'000u);
+  EXPECT_EQ(ParsePermille("0", 10'000).value(), 0u);
+  for (const char* bad : {"", "1.", ".5", "1.2345", "-1", "+1", "1e1", "10.001", "11", "1,5", "x",
+                          "1 ", " 1", "0.5x", "99999999999999999999"}) {
+    EXPECT_FALSE(ParsePermille(bad, 10'000).ok()) << bad;
+  }
+  EXPECT_THAT(ParsePermille("11", 10'000).status().message(),
+              HasSubstr("expected a number from 0 to 10, with at most three decimals"));
+}
+
 TEST(Matches, AreAMethodAndATemplate) {
   EXPECT_EQ(ParseMatch("POST /payments/{id}")->method, "POST");
   EXPECT_EQ(ParseMatch("POST /payments/{id}")->path, "/payments/{id}");

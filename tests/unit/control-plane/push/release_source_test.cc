@@ -124,6 +124,34 @@ TEST_F(ReleaseSourceTest, TranslatesOnceForAStateAndSharesWhatIsEqual) {
             first->types[Index(ResourceType::kRouteTable)]);
 }
 
+TEST_F(ReleaseSourceTest, ASidecarThatMovesToAnotherZoneGetsWhatIsTrueThere) {
+  ParseResult parsed = ParseDocuments("t.yaml", R"(
+kind: Service
+name: payments
+uses: [ledger]
+---
+kind: Service
+name: ledger
+endpoints: [{address: "127.0.0.1:1", local: "127.0.0.1:2", zone: a}]
+)");
+  ASSERT_EQ(ToString(parsed.problems), "");
+  auto documents = std::make_shared<DocumentSet>();
+  for (SourceDocument& source : parsed.documents) {
+    DocumentKey key{source.document.kind(), source.document.name()};
+    documents->emplace(std::move(key), Store(std::move(source.document)));
+  }
+  source_.Update(StateAt(5, 2, documents));
+  NodeInfo node = kNode;
+  const auto of = [&](const std::string& zone) {
+    node.zone = zone;
+    return Get(node)->types[Index(ResourceType::kUpstream)];
+  };
+  const auto in_a = of("a");
+  EXPECT_NE(of("b"), in_a);
+  EXPECT_NE(of(""), in_a);
+  EXPECT_EQ(of("a"), in_a);
+}
+
 TEST_F(ReleaseSourceTest, ARevokedKeyLeavesItsShardAndIsDenied) {
   const auto documents = Documents("2s");
   source_.Update(StateAt(5, 2, documents, {Key("tg_a")}));

@@ -312,6 +312,8 @@ TEST_F(SessionTest, RefusesStreamsThatItCannotServe) {
     auto& fields = *r->mutable_node()->mutable_metadata()->mutable_fields();
     fields["environment"].set_number_value(1);
   }));
+  EXPECT_FALSE(refused([](auto* r) { r->mutable_node()->mutable_locality()->set_zone("eu-1a"); }));
+  EXPECT_TRUE(refused([](auto* r) { r->mutable_node()->mutable_locality()->set_zone("eu 1a"); }));
   EXPECT_TRUE(refused([](auto* r) { r->set_resource_names_subscribe(0, "local/payments"); }));
   EXPECT_TRUE(refused([](auto* r) { r->add_resource_names_unsubscribe("*"); }));
 }

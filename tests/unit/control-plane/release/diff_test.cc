@@ -50,9 +50,9 @@ TEST(Diff, NamesElementsDeepInside) {
 }
 
 TEST(Diff, ShowsScalarsOfEveryType) {
-  EXPECT_THAT(Fields("owner: 'a' service { plaintext: true max_pending: 7 balance: 'x' }",
+  EXPECT_THAT(Fields("owner: 'a' service { plaintext: true max_pending: 7 protocol: 'x' }",
                      "owner: 'b' service { max_pending: 0 max_connections: 5 }"),
-              ElementsAre("owner: a -> b", "balance: x -> (none)", "plaintext: true -> false",
+              ElementsAre("owner: a -> b", "protocol: x -> (none)", "plaintext: true -> false",
                           "max_connections: (none) -> 5", "max_pending: 7 -> 0"));
 }
 

@@ -1,4 +1,4 @@
-// What three sidecars of deploy/examples/card-payments.yaml receive, whole, as text.
+// What sidecars of two of the examples in deploy/examples receive, whole, as text.
 // TOLLGATE_UPDATE_GOLDEN=1 writes the files anew; read the difference before you commit it.
 #include <cstdlib>
 #include <fstream>
@@ -9,8 +9,9 @@
 namespace tollgate::control {
 namespace {
 
-void ExpectGolden(const NodeIdentity& node, const std::string& name) {
-  const Model model = ModelOf(ReadExample("card-payments.yaml"));
+void ExpectGolden(const NodeIdentity& node, const std::string& name,
+                  const std::string& example = "card-payments.yaml") {
+  const Model model = ModelOf(ReadExample(example));
   const auto bundle = Translate(model, TestCredentials(), node, TestCut());
   ASSERT_TRUE(bundle.ok()) << bundle.status().message();
   std::string text;
@@ -34,6 +35,10 @@ TEST(Golden, SecondPaymentsSidecar) {
 }
 TEST(Golden, CheckoutSidecar) {
   ExpectGolden({"checkout-1", "checkout", ""}, "checkout.textproto");
+}
+
+TEST(Golden, BalancingCaller) {
+  ExpectGolden({"checkout-2", "checkout", ""}, "balancing.textproto", "balancing.yaml");
 }
 
 }  // namespace
