@@ -20,6 +20,7 @@
 #include "proxy/server/lifecycle.h"
 #include "proxy/server/server.h"
 #include "proxy/server/start.h"
+#include "proxy/server/startup_code.h"
 
 namespace tollgate::proxy {
 namespace {
@@ -147,6 +148,7 @@ int Serve(const config::v1::Bootstrap& bootstrap, std::optional<config::v1::Bund
   }
 
   spdlog::info("tollgate-proxy {} pid {}: {} workers", kVersion, getpid(), bootstrap.workers());
+  ReleaseStartupCode();
   signals.Wait([&log] {
     if (log == nullptr) return;
     const absl::Status reopened = log->Reopen();

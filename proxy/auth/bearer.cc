@@ -1,5 +1,7 @@
 #include "proxy/auth/bearer.h"
 
+#include <array>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -9,16 +11,22 @@ namespace {
 
 constexpr absl::string_view kScheme = "Bearer";
 
+constexpr std::array<bool, 256> MakeOthers() {
+  std::array<bool, 256> others{};
+  for (bool& other : others) other = true;
+  for (int c = '0'; c <= '9'; ++c) others[c] = false;
+  for (int c = 'a'; c <= 'z'; ++c) others[c] = others[c - 'a' + 'A'] = false;
+  for (const char c : {'-', '.', '_', '~', '+', '/'}) others[static_cast<unsigned char>(c)] = false;
+  return others;
+}
+constexpr std::array<bool, 256> kOthers = MakeOthers();  // what no b64token holds before its end
+
 // b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
 bool IsB64Token(absl::string_view text) {
   while (absl::EndsWith(text, "=")) text.remove_suffix(1);
-  for (const char c : text) {
-    if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) &&
-        absl::string_view("-._~+/").find(c) == absl::string_view::npos) {
-      return false;
-    }
-  }
-  return !text.empty();
+  unsigned found = 0;
+  for (const char c : text) found |= kOthers[static_cast<unsigned char>(c)];
+  return found == 0 && !text.empty();
 }
 
 // Section 3: neither error_description nor scope may hold a quote, a backslash or a control

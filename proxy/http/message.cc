@@ -8,51 +8,6 @@
 namespace tollgate::proxy {
 namespace {
 
-// In the order of HeaderId.
-constexpr absl::string_view kNames[] = {
-    "",
-    "accept",
-    "accept-encoding",
-    "authorization",
-    "cache-control",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "date",
-    "deprecation",
-    "etag",
-    "expect",
-    "forwarded",
-    "host",
-    "idempotency-key",
-    "keep-alive",
-    "link",
-    "location",
-    "proxy-connection",
-    "retry-after",
-    "server",
-    "set-cookie",
-    "sunset",
-    "te",
-    "traceparent",
-    "tracestate",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-    "vary",
-    "via",
-    "www-authenticate",
-    "x-api-key",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-request-id",
-};
-static_assert(std::size(kNames) == static_cast<size_t>(HeaderId::kXRequestId) + 1);
-
 // The size is a constant, so that the comparison is one of integers.
 template <size_t N>
 bool Same(const char* p, const char (&literal)[N]) {
@@ -129,8 +84,6 @@ HeaderId IdOf(absl::string_view name) {
       return kOther;
   }
 }
-
-absl::string_view NameOf(HeaderId id) { return kNames[static_cast<size_t>(id)]; }
 
 // Appends both to bytes_. What a view of this map refers to is still alive while it is copied.
 HeaderMap::Entry HeaderMap::Store(HeaderId id, absl::string_view name, absl::string_view value) {

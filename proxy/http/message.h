@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <vector>
@@ -59,8 +60,56 @@ enum class HeaderId : uint8_t {
 };
 // `name` in lower case.
 HeaderId IdOf(absl::string_view name);
+namespace internal {
+// In the order of HeaderId.
+inline constexpr absl::string_view kHeaderNames[] = {
+    "",
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "date",
+    "deprecation",
+    "etag",
+    "expect",
+    "forwarded",
+    "host",
+    "idempotency-key",
+    "keep-alive",
+    "link",
+    "location",
+    "proxy-connection",
+    "retry-after",
+    "server",
+    "set-cookie",
+    "sunset",
+    "te",
+    "traceparent",
+    "tracestate",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "vary",
+    "via",
+    "www-authenticate",
+    "x-api-key",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-request-id",
+};
+static_assert(std::size(kHeaderNames) == static_cast<size_t>(HeaderId::kXRequestId) + 1);
+}  // namespace internal
 // The lower-case name; "" for kOther. Static storage.
-absl::string_view NameOf(HeaderId id);
+inline absl::string_view NameOf(HeaderId id) {
+  return internal::kHeaderNames[static_cast<size_t>(id)];
+}
 
 // An ordered multimap of fields. Names are lower case. Bytes live in one string of its own; views
 // stay valid until the next Add, Set or Clear. Arguments may be views of this very map.

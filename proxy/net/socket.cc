@@ -25,7 +25,11 @@ void SetOption(int fd, int level, int name, int value) {
   setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-void TuneTcp(int fd) {
+// `here`: the peer is on this machine. Then no path can be congested, and Reno, which every kernel
+// has, costs least: BBR paces each segment with a timer.
+void TuneTcp(int fd, bool here) {
+  constexpr absl::string_view kReno = "reno";
+  if (here) setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, kReno.data(), kReno.size());
   SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   SetOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
   SetOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdleSeconds);
@@ -111,7 +115,7 @@ absl::StatusOr<ListeningSocket> Listen(const Address& address, const ListenOptio
   } else {
     SetOption(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
     if (address.kind() == Address::Kind::kIp6) SetOption(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
-    TuneTcp(fd.get());  // accepted connections inherit it
+    TuneTcp(fd.get(), address.is_local());  // accepted connections inherit it
   }
   sockaddr_storage storage;
   const socklen_t length = address.ToSockaddr(&storage);
@@ -154,7 +158,7 @@ absl::StatusOr<ListeningSocket> Duplicate(const ListeningSocket& socket) {
 absl::StatusOr<ConnectingSocket> Connect(const Address& address) {
   const std::string what = absl::StrCat("connect ", address.ToString());
   ASSIGN_OR_RETURN(UniqueFd fd, NewSocket(address, what));
-  if (address.is_ip()) TuneTcp(fd.get());
+  if (address.is_ip()) TuneTcp(fd.get(), address.is_local());
   sockaddr_storage storage;
   const socklen_t length = address.ToSockaddr(&storage);
   int result;

@@ -21,6 +21,35 @@ bool NeedsCare(uint64_t v) {
 
 bool IsPlain(uint8_t c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; }
 
+uint64_t Load8(const char* p) {
+  uint64_t v;
+  std::memcpy(&v, p, sizeof(v));
+  return v;
+}
+
+uint64_t Load4(const char* p) {
+  uint32_t v;
+  std::memcpy(&v, p, sizeof(v));
+  return v;
+}
+
+// Whether all of it may be copied as it is. The last word may overlap the one before.
+bool IsAllPlain(absl::string_view text) {
+  const char* const p = text.data();
+  const size_t size = text.size();
+  if (size < 4) {
+    for (const char c : text) {
+      if (!IsPlain(static_cast<uint8_t>(c))) return false;
+    }
+    return true;
+  }
+  if (size < 8) return !NeedsCare(Load4(p) | Load4(p + size - 4) << 32);
+  for (size_t i = 0; i + 8 < size; i += 8) {
+    if (NeedsCare(Load8(p + i))) return false;
+  }
+  return !NeedsCare(Load8(p + size - 8));
+}
+
 bool IsContinuation(uint8_t c) { return (c & 0xC0) == 0x80; }
 
 // Bytes of the well-formed sequence at `p` (Unicode 15, table 3-7), which does not begin with
@@ -77,6 +106,10 @@ char* EscapeAscii(uint8_t c, char* out) {
 }  // namespace
 
 char* EscapeJson(absl::string_view text, char* out) {
+  if (IsAllPlain(text)) {
+    if (!text.empty()) std::memcpy(out, text.data(), text.size());
+    return out + text.size();
+  }
   const auto* p = reinterpret_cast<const uint8_t*>(text.data());
   const uint8_t* const end = p + text.size();
   while (p < end) {

@@ -121,6 +121,29 @@ TEST(Listen, GivesAcceptedConnectionsNoDelayAndKeepAlive) {
   EXPECT_EQ(Accept(socket->fd.get(), &peer), -EAGAIN);
 }
 
+std::string CongestionControl(int fd) {
+  char name[16] = {};
+  socklen_t length = sizeof(name);
+  EXPECT_EQ(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &length), 0);
+  return name;
+}
+
+TEST(Listen, OnThisMachineSparesCongestionControl) {
+  const UniqueFd fresh(socket(AF_INET, SOCK_STREAM, 0));
+  const std::string usual = CongestionControl(fresh.get());
+  auto here = Listen(Parse("127.0.0.1:0"));
+  ASSERT_TRUE(here.ok());
+  auto client = Connect(here->address);
+  ASSERT_TRUE(client.ok());
+  Await(here->fd.get(), POLLIN);
+  const UniqueFd accepted(Accept(here->fd.get(), nullptr));
+  EXPECT_EQ(CongestionControl(client->fd.get()), "reno");
+  EXPECT_EQ(CongestionControl(accepted.get()), "reno");
+  auto anywhere = Listen(Parse("0.0.0.0:0"));
+  ASSERT_TRUE(anywhere.ok());
+  EXPECT_EQ(CongestionControl(anywhere->fd.get()), usual);
+}
+
 TEST(ListenUnix, SetsTheModeAndConnects) {
   TempDir dir;
   auto socket = Listen(dir.socket_address(), {.backlog = 8, .unix_mode = 0600});
