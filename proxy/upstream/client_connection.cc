@@ -104,10 +104,11 @@ void ClientConnection::Reset(StreamId stream) {
   if (state_ != State::kOpen) return;
   codec_->Reset(stream, ResetReason::kCancelled, out_);
   if (codec_->closing() && streams_.empty()) {
-    // What of the request is still here must not leave any more: the attempt was told how much had
-    // been sent, and if that was nothing, it may run elsewhere by now. (A multiplexing codec has
-    // the frames of others in the queue.)
-    if (codec_->max_streams() == 1) out_.Clear();
+    // What of an unanswered request is still here must not leave any more: the attempt was told how
+    // much had been sent, and if that was nothing, it may run elsewhere by now. (What follows an
+    // answer, a tunnel's last bytes say, still leaves. A multiplexing codec has the frames of
+    // others in the queue.)
+    if (codec_->max_streams() == 1 && !received_) out_.Clear();
     // Possibly inside the codec's own event: close at the end of the iteration.
     draining_ = true;
     context_.loop.ArmAfter(timer_, Duration::zero());
