@@ -64,3 +64,10 @@ find_path(LLHTTP_INCLUDE llhttp.h PATHS /usr/share/include/llhttp REQUIRED)
 add_library(dep_llhttp STATIC ${LLHTTP_SOURCE}/api.c ${LLHTTP_SOURCE}/http.c
                               ${LLHTTP_SOURCE}/llhttp.c)
 target_include_directories(dep_llhttp SYSTEM PUBLIC ${LLHTTP_INCLUDE})
+
+# nghttp2: shared, so that Debian patches it.
+find_path(NGHTTP2_INCLUDE nghttp2/nghttp2.h REQUIRED)
+find_library(NGHTTP2 nghttp2 REQUIRED)
+add_library(dep_nghttp2 INTERFACE)
+target_include_directories(dep_nghttp2 SYSTEM INTERFACE ${NGHTTP2_INCLUDE})
+target_link_libraries(dep_nghttp2 INTERFACE ${NGHTTP2})

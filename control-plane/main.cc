@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
@@ -45,6 +46,7 @@ struct Flags {
   std::string listen = "unix:/run/tollgate/control.sock";
   std::string admin = "unix:/run/tollgate/admin.sock";
   std::string log_level = "info";
+  std::vector<std::string> allow_faults;  // environments
   bool new_incarnation = false;
   bool check = false;
 };
@@ -107,10 +109,13 @@ absl::Status Run(const Flags& flags) {
   DenialStore denials(*store, clock);
   Fleet fleet(&clock);
   Releases* published = nullptr;  // the check looks at the head of what it checks for
-  const PublishCheck check(fleet, [&published](absl::string_view environment) {
-    const absl::StatusOr<Release> head = published->Load(std::string(environment), 0);
-    return head.ok() ? head->documents : DocumentSet();
-  });
+  const PublishCheck check(fleet,
+                           [&published](absl::string_view environment) {
+                             const absl::StatusOr<Release> head =
+                                 published->Load(std::string(environment), 0);
+                             return head.ok() ? head->documents : DocumentSet();
+                           },
+                           {flags.allow_faults.begin(), flags.allow_faults.end()});
   Releases releases(*store, clock, check);
   published = &releases;
 
@@ -168,6 +173,10 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--log-level", flags.log_level, "trace, debug, info, warn or error")
       ->capture_default_str();
+  app.add_option("--allow-faults", flags.allow_faults,
+                 "An environment whose routes may inject faults (delays and errors on purpose);\n"
+                 "may be repeated. Its sidecars need --allow-faults too")
+      ->type_name("ENVIRONMENT");
   app.add_flag("--new-incarnation", flags.new_incarnation,
                "Once, after the store was restored from a backup or copied: sidecars then accept\n"
                "its revisions although they are lower than what they have seen");

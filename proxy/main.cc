@@ -86,6 +86,9 @@ void AddFlags(CLI::App& app, Flags& flags) {
          [&o](uint64_t v) { o.set_drain_delay_seconds(static_cast<uint32_t>(v)); });
   number("--drain-deadline", "seconds until what is left is cut (30)",
          [&o](uint64_t v) { o.set_drain_deadline_seconds(static_cast<uint32_t>(v)); });
+  app.add_flag_callback(
+      "--allow-faults", [&o] { o.set_allow_faults(true); },
+      "take policies that inject faults (delays and errors on purpose)");
   app.set_version_flag("--version", std::string("tollgate-proxy ") + kVersion);
 }
 
@@ -121,8 +124,10 @@ int Serve(const config::v1::Bootstrap& bootstrap, std::optional<config::v1::Bund
   auto server = Server::Create(
       {.workers = bootstrap.workers(),
        .budget_bytes = bootstrap.buffer_budget_bytes(),
+       .limits = {.max_entries = bootstrap.limit_keys(), .max_bytes = bootstrap.limit_bytes()},
        .log = log.get(),
-       .on_unknown_key = [&control](absl::string_view id) { control.ReportUnknownKey(id); }},
+       .on_unknown_key = [&control](absl::string_view id) { control.ReportUnknownKey(id); },
+       .allow_faults = bootstrap.allow_faults()},
       clock, metrics);
   if (!server.ok()) return Fail(1, server.status());
   RegisterGauges(metrics, **server, log.get(), control);
@@ -186,7 +191,7 @@ int Main(int argc, char** argv) {
   if (!bootstrap.ok()) return Fail(2, bootstrap.status());
   std::optional<config::v1::Bundle> policy;
   if (!flags.policy_file.empty()) {
-    auto read = ReadPolicyFile(flags.policy_file, files);
+    auto read = ReadPolicyFile(flags.policy_file, files, bootstrap->allow_faults());
     if (!read.ok()) return Fail(2, read.status());
     policy = *std::move(read);
   }

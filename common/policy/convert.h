@@ -22,9 +22,23 @@ std::vector<TokenDenial> ConvertTokenDenials(const config::v1::Revocation& from,
 // What `balance` leaves open in an Upstream.
 BalancingPolicy ConvertBalancing(const config::v1::Balancing& from, Balance balance, const At& at,
                                  Errors& errors);
+PlanPolicy ConvertPlan(const config::v1::Plan& plan, const At& at, Errors& errors);
+// What a request to the route costs, and the faults that it meets.
+CostPolicy ConvertCost(const config::v1::Route& route, const At& at, Errors& errors);
+FaultsPolicy ConvertFaults(const config::v1::Route& route, const At& at, Errors& errors);
 // One route of a table; `policy` has upstreams and plans.
 RoutePolicy ConvertRoute(const config::v1::Route& route, const At& at, const Policy& policy,
                          Errors& errors);
+// Parts of an upstream and of a route.
+HealthCheckPolicy ConvertHealthCheck(const config::v1::HealthCheck& from, const At& at,
+                                     Errors& errors);
+AdaptiveConcurrencyPolicy ConvertAdaptiveConcurrency(const config::v1::AdaptiveConcurrency& from,
+                                                     const At& at, Errors& errors);
+SuccessRatePolicy ConvertSuccessRate(const config::v1::SuccessRate& from, const At& at,
+                                     Errors& errors);
+FailurePercentagePolicy ConvertFailurePercentage(const config::v1::FailurePercentage& from,
+                                                 const At& at, Errors& errors);
+HedgePolicy ConvertHedge(const config::v1::Route& from, const At& route, Errors& errors);
 // One binding of a listener; `policy` has everything but listeners.
 ApiBindingPolicy ConvertBinding(const config::v1::ApiBinding& binding, Direction direction,
                                 const At& at, const Policy& policy, Errors& errors);

@@ -80,12 +80,39 @@ void ConvertVersions(const config::v1::ApiBinding& from, const At& at, const Pol
   }
 }
 
-void CheckPlan(absl::string_view name, bool per_address, const At& at, const Policy& policy,
-               Errors& errors) {
-  const auto plan = policy.plans.find(std::string(name));
-  if (!CheckReference(plan != policy.plans.end(), "a Plan", name, at, errors)) return;
-  if (per_address && plan->second.per != LimitKey::kAddress) {
-    errors.Add(Code::kConflict, at, absl::StrCat("plan ", name, " is not per address"));
+const PlanPolicy* CheckPlan(const std::string& name, const At& at, const Policy& policy,
+                            Errors& errors) {
+  const auto plan = policy.plans.find(name);
+  if (!CheckReference(plan != policy.plans.end(), "a Plan", name, at, errors)) return nullptr;
+  return &plan->second;
+}
+
+bool PerAddress(const PlanPolicy& plan) {
+  return absl::c_any_of(plan.per,
+                        [](const LimitKeyPart& part) { return part.kind == LimitKey::kAddress; });
+}
+
+// The plan of strangers, and the one of addresses, which is checked before anybody is known.
+void ConvertPlans(const config::v1::ApiBinding& from, const At& at, const Policy& policy,
+                  ApiBindingPolicy& to, Errors& errors) {
+  to.default_plan = from.default_plan();
+  if (from.consumers_optional() || !from.default_plan().empty()) {
+    const At place = at["default_plan"];
+    const PlanPolicy* plan = CheckPlan(from.default_plan(), place, policy, errors);
+    if (plan != nullptr && !plan->needs_caller() && !PerAddress(*plan)) {
+      errors.Add(Code::kConflict, place,
+                 absl::StrCat("plan ", plan->name, " does not count by who calls"));
+    }
+  }
+  to.address_plan = from.address_plan();
+  if (!from.address_plan().empty()) {
+    const At place = at["address_plan"];
+    const PlanPolicy* plan = CheckPlan(from.address_plan(), place, policy, errors);
+    if (plan != nullptr && (plan->needs_caller() || !PerAddress(*plan))) {
+      errors.Add(Code::kConflict, place,
+                 absl::StrCat("plan ", plan->name, " is not per address",
+                              plan->needs_caller() ? " alone" : ""));
+    }
   }
 }
 
@@ -129,14 +156,7 @@ ApiBindingPolicy ConvertBinding(const config::v1::ApiBinding& from, Direction di
   ConvertVersions(from, at, policy, to, errors);
   CheckDirection(from, direction, at, policy, errors);
   to.consumers_optional = from.consumers_optional();
-  to.default_plan = from.default_plan();
-  if (from.consumers_optional() || !from.default_plan().empty()) {
-    CheckPlan(from.default_plan(), false, at["default_plan"], policy, errors);
-  }
-  to.address_plan = from.address_plan();
-  if (!from.address_plan().empty()) {
-    CheckPlan(from.address_plan(), true, at["address_plan"], policy, errors);
-  }
+  ConvertPlans(from, at, policy, to, errors);
   return to;
 }
 

@@ -1,4 +1,4 @@
-// Issuers, plans and consumers: who may call, and how much.
+// Issuers and consumers: who may call. Plans are in convert_plan.cc.
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -11,17 +11,6 @@ namespace {
 constexpr EnumValue<TokenProfile> kProfiles[] = {
     {config::v1::PROFILE_JWT, TokenProfile::kJwt},
     {config::v1::PROFILE_RFC9068, TokenProfile::kRfc9068}};
-constexpr EnumValue<LimitAlgorithm> kAlgorithms[] = {
-    {config::v1::ALGORITHM_GCRA, LimitAlgorithm::kGcra},
-    {config::v1::ALGORITHM_SLIDING_WINDOW, LimitAlgorithm::kSlidingWindow}};
-constexpr EnumValue<LimitKey> kLimitKeys[] = {{config::v1::LIMIT_KEY_CONSUMER, LimitKey::kConsumer},
-                                              {config::v1::LIMIT_KEY_KEY, LimitKey::kKey},
-                                              {config::v1::LIMIT_KEY_CLAIM, LimitKey::kClaim},
-                                              {config::v1::LIMIT_KEY_ADDRESS, LimitKey::kAddress},
-                                              {config::v1::LIMIT_KEY_ROUTE, LimitKey::kRoute}};
-constexpr uint64_t kMaxCount = 1'000'000'000;
-constexpr int kMaxWindows = 8;
-
 // The issuer's JWK set: inline, or in a secret when a key is symmetric. Compiled once here, so that
 // no request meets a key that does not compile.
 void ConvertKeys(const config::v1::Issuer& from, const At& at, const Policy& policy,
@@ -94,45 +83,6 @@ IssuerPolicy ConvertIssuer(const config::v1::Issuer& from, const At& at, const P
   return to;
 }
 
-PlanPolicy ConvertPlan(const config::v1::Plan& from, const At& at, Errors& errors) {
-  PlanPolicy to;
-  to.name = from.name();
-  if (from.windows().empty()) {
-    errors.Add(Code::kMissing, at["windows"], "is empty; a plan limits something");
-  } else if (from.windows_size() > kMaxWindows) {
-    errors.Add(Code::kOutOfRange, at["windows"],
-               absl::StrCat(from.windows_size(), " windows; expected at most ", kMaxWindows));
-  }
-  std::set<uint64_t> periods;
-  for (int i = 0; i < from.windows_size(); ++i) {
-    const config::v1::Window& window = from.windows(i);
-    const At place = at("windows", i);
-    CheckRange(window.count(), 1, kMaxCount, place["count"], errors);
-    const Duration period =
-        CheckMillis(window.period_ms(), 1, 31 * kDayMs, place["period_ms"], errors);
-    if (!periods.insert(window.period_ms()).second) {
-      errors.Add(Code::kDuplicate, place["period_ms"],
-                 absl::StrCat(window.period_ms(), " has a window already"));
-    }
-    to.windows.push_back({window.count(), period});
-  }
-  to.algorithm = CheckEnum(from.algorithm(), kAlgorithms, at["algorithm"], errors);
-  to.per = CheckEnum(from.per(), kLimitKeys, at["per"], errors);
-  to.claim = from.claim();
-  if (to.per == LimitKey::kClaim) {
-    CheckIdentifier(from.claim(), at["claim"], errors);
-  } else if (!from.claim().empty()) {
-    errors.Add(Code::kConflict, at["claim"], "is set, but the plan is not per claim");
-  }
-  to.burst = from.burst();
-  CheckRange(from.burst(), 0, kMaxCount, at["burst"], errors);
-  if (from.burst() != 0 && from.algorithm() == config::v1::ALGORITHM_SLIDING_WINDOW) {
-    errors.Add(Code::kConflict, at["burst"], "is set, but a sliding window has no burst");
-  }
-  to.response_headers = CheckHeaders(from.response_headers(), at, errors);
-  return to;
-}
-
 // What must be unique over all consumers of all shards.
 struct Identities {
   absl::flat_hash_set<std::string> tokens;
@@ -184,7 +134,14 @@ ConsumerPolicy ConvertConsumer(const config::v1::Consumer& from, const At& at, c
   to.name = from.name();
   to.plan = from.plan();
   if (!from.plan().empty()) {
-    CheckReference(policy.plans.contains(from.plan()), "a Plan", from.plan(), at["plan"], errors);
+    const auto plan = policy.plans.find(from.plan());
+    if (CheckReference(plan != policy.plans.end(), "a Plan", from.plan(), at["plan"], errors) &&
+        !plan->second.needs_caller()) {
+      errors.Add(Code::kConflict, at["plan"],
+                 absl::StrCat("plan ", from.plan(),
+                              " does not count by who calls; expected consumer, key or a claim "
+                              "among what it counts by"));
+    }
   }
   to.grants.assign(from.grants().begin(), from.grants().end());
   absl::flat_hash_set<std::string> seen;

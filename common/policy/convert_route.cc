@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "common/policy/convert.h"
+#include "common/policy/plan_units.h"
 #include "common/policy/route_conflicts.h"
 
 namespace tollgate::internal {
@@ -21,6 +22,11 @@ constexpr EnumValue<RetryCondition> kConditions[] = {
     {config::v1::RETRY_CONDITION_STATUS_502, RetryCondition::kStatus502},
     {config::v1::RETRY_CONDITION_STATUS_503, RetryCondition::kStatus503},
     {config::v1::RETRY_CONDITION_STATUS_504, RetryCondition::kStatus504}};
+constexpr EnumValue<Priority> kPriorities[] = {
+    {config::v1::PRIORITY_UNSPECIFIED, Priority::kDefault},
+    {config::v1::PRIORITY_CRITICAL, Priority::kCritical},
+    {config::v1::PRIORITY_DEFAULT, Priority::kDefault},
+    {config::v1::PRIORITY_SHEDDABLE, Priority::kSheddable}};
 constexpr absl::string_view kMethods[] = {"GET",   "HEAD",   "POST",   "PUT",
                                           "PATCH", "DELETE", "OPTIONS"};
 constexpr uint64_t kMaxRetries = 4;                    // five attempts
@@ -182,16 +188,17 @@ RoutePolicy ConvertRoute(const config::v1::Route& from, const At& at, const Poli
                                    at["attempt_timeout_ms"], errors);
   ConvertIdempotency(from, at, to, errors);
   ConvertRetry(from, at, to, errors);
+  to.priority = CheckEnum(from.priority(), kPriorities, at["priority"], errors);
+  if (from.has_hedge()) to.hedge = ConvertHedge(from, at, errors);
   to.plan = from.plan();
   if (!from.plan().empty()) {
     const auto plan = policy.plans.find(from.plan());
     if (CheckReference(plan != policy.plans.end(), "a Plan", from.plan(), at["plan"], errors) &&
-        plan->second.per != LimitKey::kRoute && plan->second.per != LimitKey::kAddress) {
+        to.is_public && plan->second.needs_caller()) {
       errors.Add(Code::kConflict, at["plan"],
                  absl::StrCat("plan ", from.plan(),
-                              " counts by who calls, but a route's plan is "
-                              "checked before that is known; expected one "
-                              "per route or address"));
+                              " counts by who calls, but nobody is asked on a public route; "
+                              "expected one per route, api or address"));
     }
   }
   to.max_body_bytes = from.max_body_bytes();  // 0: no body at all
@@ -201,6 +208,14 @@ RoutePolicy ConvertRoute(const config::v1::Route& from, const At& at, const Poli
   to.upstream = from.upstream();
   CheckReference(policy.upstreams.contains(from.upstream()), "an Upstream", from.upstream(),
                  at["upstream"], errors);
+  to.cost = ConvertCost(from, at, errors);
+  const auto plan = policy.plans.find(from.plan());
+  if (plan != policy.plans.end() && to.cost.units > MostUnits(plan->second)) {
+    errors.Add(Code::kConflict, at["cost"]["units"],
+               absl::StrCat(to.cost.units, " is more than plan ", from.plan(),
+                            " ever admits; expected at most ", MostUnits(plan->second)));
+  }
+  to.faults = ConvertFaults(from, at, errors);
   return to;
 }
 
@@ -225,6 +240,11 @@ void ConvertRouteTables(const config::v1::Bundle& bundle, Policy& policy, Errors
     to.state = CheckEnum(from.state(), kStates, root["state"], errors);
     ConvertDates(from, to, errors);
     ConvertRoutes(from, policy, to, errors);
+    for (const RoutePolicy& route : to.routes) {
+      if (route.priority == Priority::kDefault) continue;
+      const auto upstream = policy.upstreams.find(route.upstream);
+      if (upstream != policy.upstreams.end()) upstream->second.reserves_for_critical = true;
+    }
     if (unique) policy.route_tables.emplace(from.name(), std::move(to));
   }
 }

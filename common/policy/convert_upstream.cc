@@ -31,6 +31,13 @@ OutlierDetectionPolicy ConvertOutlierDetection(const config::v1::OutlierDetectio
   to.max_ejected_percent = from.max_ejected_percent();
   CheckRange(from.max_ejected_percent(), 0, 100, at["max_ejected_percent"], errors);
   to.interval = CheckMillis(from.interval_ms(), 1, kDayMs, at["interval_ms"], errors);
+  if (from.has_success_rate()) {
+    to.success_rate = ConvertSuccessRate(from.success_rate(), at["success_rate"], errors);
+  }
+  if (from.has_failure_percentage()) {
+    to.failure_percentage =
+        ConvertFailurePercentage(from.failure_percentage(), at["failure_percentage"], errors);
+  }
   return to;
 }
 
@@ -59,9 +66,26 @@ UpstreamPolicy ConvertUpstream(const config::v1::Upstream& from, Errors& errors)
   }
   if (from.has_retry_budget()) {
     const At place = at["retry_budget"];
-    to.retry_budget = {from.retry_budget().percent(), from.retry_budget().min_concurrent()};
+    to.retry_budget = {from.retry_budget().percent(), from.retry_budget().min_concurrent(),
+                       from.retry_budget().max_concurrent()};
     CheckRange(to.retry_budget.percent, 0, 100, place["percent"], errors);
     CheckRange(to.retry_budget.min_concurrent, 0, 1'000'000, place["min_concurrent"], errors);
+    CheckRange(to.retry_budget.max_concurrent, 0, 1'000'000, place["max_concurrent"], errors);
+  }
+  if (from.max_requests() != 0) {
+    to.max_requests = from.max_requests();
+    CheckRange(from.max_requests(), 1, kMaxConnections, at["max_requests"], errors);
+  }
+  if (from.has_forward_deadline()) {
+    to.forward_deadline =
+        from.forward_deadline() ? ForwardDeadline::kAlways : ForwardDeadline::kNever;
+  }
+  if (from.has_adaptive_concurrency()) {
+    to.adaptive_concurrency = ConvertAdaptiveConcurrency(from.adaptive_concurrency(),
+                                                         at["adaptive_concurrency"], errors);
+  }
+  if (from.has_health_check()) {
+    to.health_check = ConvertHealthCheck(from.health_check(), at["health_check"], errors);
   }
   to.response_headers = CheckHeaders(from.response_headers(), at, errors);
   return to;
@@ -105,6 +129,20 @@ void CheckTableSize(const UpstreamPolicy& upstream, size_t endpoints, Errors& er
                           upstream.balancing.table_size));
 }
 
+// A Unix socket has no other port that probes could try.
+void CheckProbePort(const UpstreamPolicy& upstream, const std::vector<EndpointPolicy>& endpoints,
+                    Errors& errors) {
+  if (!upstream.health_check || upstream.health_check->port == 0) return;
+  const At root;
+  for (size_t i = 0; i < endpoints.size(); ++i) {
+    if (endpoints[i].address.kind() != Address::Kind::kUnix) continue;
+    errors.Add(Code::kConflict, root("endpoints", static_cast<int>(i))["address"],
+               absl::StrCat(endpoints[i].address.ToString(),
+                            " is a Unix socket, but health_check.port is ",
+                            upstream.health_check->port, "; expected 0"));
+  }
+}
+
 }  // namespace
 
 void ConvertUpstreams(const config::v1::Bundle& bundle, Policy& policy, Errors& errors) {
@@ -127,6 +165,7 @@ void ConvertUpstreams(const config::v1::Bundle& bundle, Policy& policy, Errors& 
     if (CheckReference(upstream != policy.upstreams.end(), "an Upstream", from.upstream(),
                        root["upstream"], errors)) {
       CheckTableSize(upstream->second, to.size(), errors);
+      CheckProbePort(upstream->second, to, errors);
       upstream->second.endpoints = std::move(to);
     }
   }

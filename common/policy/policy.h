@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/address.h"
@@ -32,18 +33,36 @@ enum class Balance {
 };
 enum class Protocol { kHttp1 };
 
+// The defaults are those of Envoy and gRFC A50.
+struct SuccessRatePolicy {
+  uint32_t stdev_factor = 1900;  // thousandths
+  uint32_t min_hosts = 5;
+  uint32_t min_volume = 100;
+  friend bool operator==(const SuccessRatePolicy&, const SuccessRatePolicy&) = default;
+};
+
+struct FailurePercentagePolicy {
+  uint32_t threshold = 85;
+  uint32_t min_hosts = 5;
+  uint32_t min_volume = 50;
+  friend bool operator==(const FailurePercentagePolicy&, const FailurePercentagePolicy&) = default;
+};
+
 struct OutlierDetectionPolicy {
   bool enabled = true;
   uint32_t consecutive_errors = 5;
   Duration base_ejection = std::chrono::seconds(30);
   uint32_t max_ejected_percent = 50;
-  Duration interval = std::chrono::seconds(1);
+  Duration interval = std::chrono::seconds(10);
+  std::optional<SuccessRatePolicy> success_rate;
+  std::optional<FailurePercentagePolicy> failure_percentage;
   friend bool operator==(const OutlierDetectionPolicy&, const OutlierDetectionPolicy&) = default;
 };
 
 struct RetryBudgetPolicy {
   uint32_t percent = 20;  // of active requests
   uint32_t min_concurrent = 3;
+  uint32_t max_concurrent = 0;  // whatever the percentage says; 0: no further cap
   friend bool operator==(const RetryBudgetPolicy&, const RetryBudgetPolicy&) = default;
 };
 
@@ -90,6 +109,45 @@ struct BalancingPolicy {
   friend bool operator==(const BalancingPolicy&, const BalancingPolicy&) = default;
 };
 
+// The defaults are Envoy's.
+struct AdaptiveConcurrencyPolicy {
+  uint32_t min_concurrency = 3;
+  uint32_t max_concurrency = 1000;
+  Duration update_interval = std::chrono::milliseconds(100);
+  Duration min_rtt_interval = std::chrono::seconds(60);
+  uint32_t jitter_percent = 15;  // of min_rtt_interval
+  uint32_t min_rtt_requests = 50;
+  uint32_t buffer_percent = 25;
+  uint32_t percentile = 50;
+  friend bool operator==(const AdaptiveConcurrencyPolicy&,
+                         const AdaptiveConcurrencyPolicy&) = default;
+};
+
+struct StatusRange {
+  uint32_t from = 200;
+  uint32_t to = 299;  // included
+  friend bool operator==(const StatusRange&, const StatusRange&) = default;
+};
+
+struct HealthCheckPolicy {
+  enum class Kind { kHttp, kTcp, kGrpc };
+  Kind kind = Kind::kTcp;
+  std::string path;     // kHttp: with a query, if it needs one
+  std::string host;     // kHttp; "": the address that is probed
+  std::string service;  // kGrpc; "": the whole server
+  std::vector<StatusRange> expect = {{}};
+  Duration interval = std::chrono::seconds(5);
+  Duration timeout = std::chrono::seconds(1);
+  Duration jitter = std::chrono::milliseconds(500);
+  uint32_t healthy_threshold = 2;
+  uint32_t unhealthy_threshold = 3;
+  uint16_t port = 0;  // 0: the endpoint's own
+  friend bool operator==(const HealthCheckPolicy&, const HealthCheckPolicy&) = default;
+};
+
+// Whether an upstream is told how long its caller still waits.
+enum class ForwardDeadline { kIfAsked, kAlways, kNever };
+
 struct EndpointPolicy {
   Address address;
   uint32_t weight = 1;
@@ -109,6 +167,13 @@ struct UpstreamPolicy {
   uint32_t max_pending = 1024;
   OutlierDetectionPolicy outlier_detection;
   RetryBudgetPolicy retry_budget;
+  uint32_t max_requests = 1024;
+  ForwardDeadline forward_deadline = ForwardDeadline::kIfAsked;
+  std::optional<AdaptiveConcurrencyPolicy> adaptive_concurrency;
+  std::optional<HealthCheckPolicy> health_check;
+  // Follows from the routes: some route to it is critical, so the last tenth of each cap is kept
+  // for such routes.
+  bool reserves_for_critical = false;
   std::vector<HeaderValue> response_headers;
   std::vector<EndpointPolicy> endpoints;  // of the Endpoints resource of the same name
   friend bool operator==(const UpstreamPolicy&, const UpstreamPolicy&) = default;
@@ -130,7 +195,20 @@ struct IssuerPolicy {
 };
 
 enum class LimitAlgorithm { kGcra, kSlidingWindow };
-enum class LimitKey { kConsumer, kKey, kClaim, kAddress, kRoute };
+enum class LimitKey { kConsumer, kKey, kClaim, kAddress, kRoute, kApi };
+
+// One part of what a plan counts by.
+struct LimitKeyPart {
+  LimitKeyPart(LimitKey k = LimitKey::kConsumer, std::string c = "")  // NOLINT(runtime/explicit)
+      : kind(k), claim(std::move(c)) {}
+  LimitKey kind;
+  std::string claim;  // for kClaim
+  // Known only once the caller is.
+  bool of_caller() const {
+    return kind == LimitKey::kConsumer || kind == LimitKey::kKey || kind == LimitKey::kClaim;
+  }
+  friend bool operator==(const LimitKeyPart&, const LimitKeyPart&) = default;
+};
 
 struct WindowPolicy {
   uint32_t count = 0;
@@ -138,14 +216,29 @@ struct WindowPolicy {
   friend bool operator==(const WindowPolicy&, const WindowPolicy&) = default;
 };
 
+// Fields that tell clients about their limits.
+enum class LimitHeaders { kNone, kDraft10 };
+
 struct PlanPolicy {
   std::string name;
-  std::vector<WindowPolicy> windows;  // 1 to 8, distinct periods
+  std::vector<WindowPolicy> windows;  // up to 8, distinct periods; none: concurrency alone
   LimitAlgorithm algorithm = LimitAlgorithm::kSlidingWindow;
-  LimitKey per = LimitKey::kConsumer;
-  std::string claim;   // for kClaim
-  uint32_t burst = 0;  // kGcra: 0 means the window's count
+  std::vector<LimitKeyPart> per = {LimitKey::kConsumer};  // 1 to 4, all different
+  uint32_t burst = 0;                                     // kGcra: 0 means the window's count
   std::vector<HeaderValue> response_headers;
+  uint32_t ipv4_prefix = 32;  // bits of an address that make its key
+  uint32_t ipv6_prefix = 64;
+  uint32_t concurrency = 0;  // requests in progress at once; 0: any number
+  LimitHeaders headers = LimitHeaders::kNone;
+  bool shadow = false;       // counts, but refuses nothing
+  bool show_claims = false;  // values of claims may be shown to operators
+  // Whether it can be counted only once the caller is known.
+  bool needs_caller() const {
+    for (const LimitKeyPart& part : per) {
+      if (part.of_caller()) return true;
+    }
+    return false;
+  }
   friend bool operator==(const PlanPolicy&, const PlanPolicy&) = default;
 };
 
@@ -189,6 +282,51 @@ struct IdempotencyPolicy {
   friend bool operator==(const IdempotencyPolicy&, const IdempotencyPolicy&) = default;
 };
 
+// What one request takes from the plans that count it.
+struct CostPolicy {
+  uint32_t units = 1;   // 0: by the body
+  std::string json;     // JSON Pointer (RFC 6901) to a number in the body
+  uint32_t divide = 1;  // so many of it are one unit, rounded up
+  uint32_t max = 0;     // a request that costs more is refused; 0: no bound
+  uint64_t max_body_bytes = 64 << 10;
+  bool by_body() const { return units == 0; }
+  friend bool operator==(const CostPolicy&, const CostPolicy&) = default;
+};
+
+// What requests meet on purpose, to see what their callers make of it.
+struct FaultMatchPolicy {
+  std::string header;  // lower case; "": every request
+  std::string value;   // exact; "": any
+  friend bool operator==(const FaultMatchPolicy&, const FaultMatchPolicy&) = default;
+};
+struct FaultDelayPolicy {
+  Duration duration{};
+  uint32_t per_ten_thousand = 0;  // 0: none
+  FaultMatchPolicy match;
+  friend bool operator==(const FaultDelayPolicy&, const FaultDelayPolicy&) = default;
+};
+struct FaultAbortPolicy {
+  int status = 0;
+  uint32_t per_ten_thousand = 0;  // 0: none
+  FaultMatchPolicy match;
+  friend bool operator==(const FaultAbortPolicy&, const FaultAbortPolicy&) = default;
+};
+struct FaultsPolicy {
+  FaultDelayPolicy delay;
+  FaultAbortPolicy abort;
+  bool any() const { return delay.per_ten_thousand > 0 || abort.per_ten_thousand > 0; }
+  friend bool operator==(const FaultsPolicy&, const FaultsPolicy&) = default;
+};
+
+// Who is refused first when there is too much to do: the sheddable; the critical are last.
+enum class Priority : uint8_t { kCritical, kDefault, kSheddable };
+
+struct HedgePolicy {
+  Duration after{};
+  uint32_t max = 0;  // further requests; 0: none
+  friend bool operator==(const HedgePolicy&, const HedgePolicy&) = default;
+};
+
 struct RoutePolicy {
   std::string name;
   std::string method;  // "": every method
@@ -199,11 +337,15 @@ struct RoutePolicy {
   Duration attempt_timeout{};  // zero: none of its own
   IdempotencyPolicy idempotency;
   RetryPolicy retry;
+  HedgePolicy hedge;
+  Priority priority = Priority::kDefault;
   std::string plan;
   uint64_t max_body_bytes = 10 << 20;
   std::vector<HeaderValue> response_headers;
   bool allow_upgrade = false;
   std::string upstream;
+  CostPolicy cost;
+  FaultsPolicy faults;
   friend bool operator==(const RoutePolicy&, const RoutePolicy&) = default;
 };
 

@@ -39,9 +39,9 @@ bool IsReserved(absl::string_view name) {
       // Frame, address or date a message.
       "content-length", "date", "expect", "host", "via",
       // Read or written by Tollgate.
-      "authorization", "deprecation", "forwarded", "retry-after", "sunset", "traceparent",
-      "tracestate", "www-authenticate", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port",
-      "x-forwarded-proto", "x-request-id"};
+      "authorization", "deprecation", "forwarded", "retry-after", "sunset", "tollgate-outcome",
+      "traceparent", "tracestate", "www-authenticate", "x-forwarded-for", "x-forwarded-host",
+      "x-forwarded-port", "x-forwarded-proto", "x-request-deadline-ms", "x-request-id"};
   return kReserved->contains(name) || absl::StartsWith(name, "x-tollgate-");
 }
 

@@ -54,6 +54,9 @@ class AdminApi {
                         admin::v1::ApplyResponse* response);
   absl::Status ListProxies(const admin::v1::ListProxiesRequest& request,
                            admin::v1::ListProxiesResponse* response);
+  // As the connected sidecars reported last: the fullest counters first.
+  absl::Status ListLimits(const admin::v1::ListLimitsRequest& request,
+                          admin::v1::ListLimitsResponse* response);
   // Ends early, as it is then, once `cancelled`.
   absl::Status WaitRelease(const admin::v1::WaitReleaseRequest& request,
                            const std::function<bool()>& cancelled,

@@ -64,6 +64,10 @@ class AdminService::Service final : public admin::v1::AdminService::Service {
                            admin::v1::ListProxiesResponse* response) override {
     return ToGrpc(api_->ListProxies(*request, response));
   }
+  grpc::Status ListLimits(grpc::ServerContext*, const admin::v1::ListLimitsRequest* request,
+                          admin::v1::ListLimitsResponse* response) override {
+    return ToGrpc(api_->ListLimits(*request, response));
+  }
   grpc::Status WaitRelease(grpc::ServerContext* context,
                            const admin::v1::WaitReleaseRequest* request,
                            admin::v1::ListProxiesResponse* response) override {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/policy/from_proto.h"
 #include "control-plane/model/compile.h"
+#include "control-plane/model/faults_allowed.h"
 #include "control-plane/translate/translate.h"
 
 namespace tollgate::control {
@@ -46,6 +47,10 @@ std::vector<Problem> PublishCheck::operator()(absl::string_view environment,
   CompileResult proposed = Compile(environment, documents);
   if (!proposed.ok()) return std::move(proposed.problems);
   std::vector<Problem> problems;
+  if (!faults_.contains(std::string(environment))) {
+    problems = RefuseFaults(environment, documents);
+    if (!problems.empty()) return problems;
+  }
   std::optional<CompileResult> head;  // compiled when needed
   for (const SidecarStatus& sidecar : fleet_.List(environment)) {
     if (!sidecar.connected) continue;

@@ -1,8 +1,13 @@
-// PublishCheck: what must hold before a set of documents becomes a release: it compiles, and every
-// sidecar that is connected and served now could be served from it. Owned by main, which hands it
+// PublishCheck: what must hold before a set of documents becomes a release: it compiles, it
+// injects faults only where the environment allows them, and every sidecar that is connected and
+// served now could be served from it. Owned by main, which hands it
 // to Releases. Thread-safe.
 #pragma once
 
+#include <functional>
+#include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -19,8 +24,9 @@ class PublishCheck {
   // The documents in force in an environment; an empty set when nothing was published.
   using HeadDocuments = std::function<DocumentSet(absl::string_view environment)>;
 
-  // Borrows the fleet.
-  PublishCheck(const Fleet& fleet, HeadDocuments head) : fleet_(fleet), head_(std::move(head)) {}
+  // Borrows the fleet. `faults` are the environments that may have routes with faults.
+  PublishCheck(const Fleet& fleet, HeadDocuments head, std::set<std::string> faults = {})
+      : fleet_(fleet), head_(std::move(head)), faults_(std::move(faults)) {}
 
   // All problems; empty: it may be published. A sidecar that the head cannot serve either (a
   // stranger, or one that waits for its service) holds nothing up.
@@ -30,6 +36,7 @@ class PublishCheck {
  private:
   const Fleet& fleet_;
   const HeadDocuments head_;
+  const std::set<std::string> faults_;
 };
 
 }  // namespace tollgate::control

@@ -73,6 +73,10 @@ class GrpcClient final : public Client {
       const admin::v1::ListProxiesRequest& request) override {
     return Call<admin::v1::ListProxiesResponse>(&Stub::ListProxies, request);
   }
+  absl::StatusOr<admin::v1::ListLimitsResponse> ListLimits(
+      const admin::v1::ListLimitsRequest& request) override {
+    return Call<admin::v1::ListLimitsResponse>(&Stub::ListLimits, request);
+  }
   absl::StatusOr<admin::v1::ListProxiesResponse> WaitRelease(
       const admin::v1::WaitReleaseRequest& request) override {
     return Call<admin::v1::ListProxiesResponse>(&Stub::WaitRelease, request,

@@ -31,6 +31,8 @@ class Client {
       const admin::v1::RollbackRequest& request) = 0;
   virtual absl::StatusOr<admin::v1::ListProxiesResponse> ListProxies(
       const admin::v1::ListProxiesRequest& request) = 0;
+  virtual absl::StatusOr<admin::v1::ListLimitsResponse> ListLimits(
+      const admin::v1::ListLimitsRequest& request) = 0;
   // Takes the request's timeout longer than others.
   virtual absl::StatusOr<admin::v1::ListProxiesResponse> WaitRelease(
       const admin::v1::WaitReleaseRequest& request) = 0;

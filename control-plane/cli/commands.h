@@ -46,6 +46,9 @@ ExitCode RunExplain(Session& session, const ExplainFlags& flags);
 // standard output, else on standard error).
 ExitCode WaitAndReport(Session& session, uint64_t release, Duration wait);
 
+// Who is near a limit, or over it. service "": of all; top 0: as many as the control plane likes.
+ExitCode RunLimits(Session& session, const std::string& service, uint32_t top);
+
 ExitCode RunKeyIssue(Session& session, const std::string& consumer, const std::string& name,
                      Duration expires);
 ExitCode RunKeyRotate(Session& session, const std::string& consumer, const std::string& name,

@@ -275,6 +275,11 @@ class CommandLine {
         ->take_all()
         ->allow_extra_args(false);  // what follows the value is NODE, METHOD or URL
     explain->add_option("--listener", explain_.listener, "Default: each listener of the sidecar");
+    CLI::App* limits = AddCommand(
+        &app_, "limits", "Show which keys are near their limits or over them, the fullest first",
+        [this](Session& s) { return RunLimits(s, service_, top_); });
+    limits->add_option("--service", service_, "Only the sidecars beside this Service");
+    AddNumber(limits, "--top", 1, kMaxTop, &top_, "How many keys")->type_name("COUNT");
     AddCommand(&app_, "version", "Show the versions of this program and the control plane",
                RunVersion);
   }
@@ -377,6 +382,7 @@ class CommandLine {
 
   static constexpr uint64_t kNoMost = std::numeric_limits<uint64_t>::max();
   static constexpr uint64_t kMaxReleases = 1000;  // that the control plane lists at once
+  static constexpr uint64_t kMaxTop = 1000;       // likewise
 
   CLI::App app_{"tollgatectl: the operator's tool of Tollgate", "tollgatectl"};
   Action action_;
@@ -387,7 +393,8 @@ class CommandLine {
   TokenFlags token_;
   KeygenFlags keygen_;
   bool offline_ = false;
-  std::string kind_, name_, consumer_, id_, address_;
+  std::string kind_, name_, consumer_, id_, address_, service_;
+  uint32_t top_ = 20;
   uint64_t release_ = 0;
   uint32_t limit_ = 20;
   Duration expires_{};

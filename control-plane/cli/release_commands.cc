@@ -66,6 +66,16 @@ absl::StatusOr<std::string> KindOf(const std::string& written) {
       absl::StrCat("kind \"", written, "\" is not known. ", DidYouMean(written, Kinds())));
 }
 
+// "10/second, 5 in progress per consumer, route (shadow)".
+std::string PlanSummary(const model::v1::Plan& plan) {
+  std::string text = plan.limit();
+  if (plan.has_concurrency()) {
+    absl::StrAppend(&text, text.empty() ? "" : ", ", plan.concurrency(), " in progress");
+  }
+  absl::StrAppend(&text, " per ", absl::StrJoin(plan.per(), ", "));
+  return plan.mode() == "shadow" ? absl::StrCat(text, " (shadow)") : text;
+}
+
 // The one line that tells documents of a kind apart.
 std::string Summary(const model::v1::Document& document) {
   switch (document.spec_case()) {
@@ -79,7 +89,7 @@ std::string Summary(const model::v1::Document& document) {
     case model::v1::Document::kIssuer:
       return document.issuer().issuer();
     case model::v1::Document::kPlan:
-      return absl::StrCat(document.plan().limit(), " per ", document.plan().per());
+      return PlanSummary(document.plan());
     case model::v1::Document::kConsumer:
       return absl::StrCat("plan ", document.consumer().plan(), "; ",
                           absl::StrJoin(document.consumer().grants(), " "));

@@ -243,10 +243,18 @@ void CompileConsumerRule(const model::v1::Api& spec, Checker* check, const Model
                   "would never be used: every caller is a Consumer here",
                   "Say consumers: optional, or leave it out");
   }
-  CheckPlan("default_plan", spec.default_plan(),
-            {LimitKey::kConsumer, LimitKey::kKey, LimitKey::kClaim, LimitKey::kAddress},
-            "consumer, key, claim:NAME or address", check, model);
-  CheckPlan("address_plan", spec.address_plan(), {LimitKey::kAddress}, "address", check, model);
+  CheckPlan(
+      "default_plan", spec.default_plan(),
+      [](const PlanPolicy& plan) {
+        return plan.needs_caller() || CountsPer(plan, LimitKey::kAddress);
+      },
+      "consumer, key, claim:NAME or address", check, model);
+  CheckPlan(
+      "address_plan", spec.address_plan(),
+      [](const PlanPolicy& plan) {
+        return !plan.needs_caller() && CountsPer(plan, LimitKey::kAddress);
+      },
+      "address", check, model);
 }
 
 }  // namespace

@@ -24,10 +24,27 @@ std::vector<RoutePolicy> CompileRoutes(const model::v1::ApiVersion& version,
                                        absl::string_view field, const std::string& default_service,
                                        Checker* check, const Model& model);
 
-// Reports a plan that does not exist or does not count per one of `allowed` ("address or route").
-// Whether the field is empty or fine.
-bool CheckPlan(absl::string_view field, const std::string& plan,
-               std::initializer_list<LimitKey> allowed, absl::string_view allowed_text,
-               Checker* check, const Model& model);
+// Parts of a Service and of a Route; `field` of a hedge is "versions[0].routes[1].hedge".
+HealthCheckPolicy CompileHealthCheck(const model::v1::HealthCheck& spec, Checker* check);
+AdaptiveConcurrencyPolicy CompileAdaptiveConcurrency(const model::v1::AdaptiveConcurrency& spec,
+                                                     Checker* check);
+SuccessRatePolicy CompileSuccessRate(const model::v1::SuccessRate& spec, Checker* check);
+FailurePercentagePolicy CompileFailurePercentage(const model::v1::FailurePercentage& spec,
+                                                 Checker* check);
+HedgePolicy CompileHedge(const model::v1::Hedge& spec, absl::string_view field,
+                         const RoutePolicy& route, Checker* check);
+FaultsPolicy CompileFaults(const model::v1::Faults& spec, const std::string& field, Checker* check);
+
+// The plan that `field` names; reports one that does not exist. Null: none, or it has problems.
+const PlanPolicy* FindPlan(absl::string_view field, const std::string& plan, Checker* check,
+                           const Model& model);
+// Reports also one that does not fit there; `expected`: "consumer or key".
+void CheckPlan(absl::string_view field, const std::string& plan, bool (*fits)(const PlanPolicy&),
+               absl::string_view expected, Checker* check, const Model& model);
+// Whether `key` is one of the parts that the plan counts by.
+bool CountsPer(const PlanPolicy& plan, LimitKey key);
+// What a request to `route` (its method, plan and largest body are known) costs.
+CostPolicy CompileCost(const model::v1::Cost& spec, absl::string_view field,
+                       const RoutePolicy& route, Checker* check, const Model& model);
 
 }  // namespace tollgate::control

@@ -1,10 +1,8 @@
-// Issuers, plans and consumers.
+// Issuers and consumers.
 #include <algorithm>
 
 #include "absl/container/flat_hash_set.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "common/crypto/algorithm.h"
 #include "common/crypto/jwk.h"
 #include "control-plane/model/compile_kinds.h"
@@ -95,76 +93,13 @@ void CompileIssuer(const model::v1::Issuer& spec, Checker* check, Model* model) 
   model->issuers[check->name()] = std::move(issuer);
 }
 
-void CompilePlan(const model::v1::Plan& spec, Checker* check, Model* model) {
-  const size_t before = check->problem_count();
-  PlanPolicy plan;
-  plan.name = check->name();
-  if (spec.limit().empty()) {
-    check->Report("limit", "", "is missing; expected e.g. 10/second;100/minute");
-  } else if (auto windows = ParseLimit(spec.limit());
-             check->Check("limit", spec.limit(), windows.status())) {
-    plan.windows = *std::move(windows);
-  }
-  plan.algorithm =
-      check->TakeWord("algorithm", spec.algorithm(), {"gcra", "sliding-window"}, std::nullopt) == 0
-          ? LimitAlgorithm::kGcra
-          : LimitAlgorithm::kSlidingWindow;
-  absl::string_view per = spec.per();
-  if (absl::ConsumePrefix(&per, "claim:")) {
-    plan.per = LimitKey::kClaim;
-    plan.claim = std::string(per);
-    if (per.empty()) {
-      check->Report("per", spec.per(), "names no claim; expected e.g. claim:sub");
-    } else {
-      check->Check("per", spec.per(), CheckIdentifier(per));
-    }
-  } else {
-    static constexpr LimitKey kKeys[] = {LimitKey::kConsumer, LimitKey::kKey, LimitKey::kAddress,
-                                         LimitKey::kRoute, LimitKey::kClaim};
-    plan.per = kKeys[check->TakeWord(
-        "per", per, {"consumer", "key", "address", "route", "claim:NAME"}, std::nullopt)];
-    if (plan.per == LimitKey::kClaim) {
-      check->Report("per", spec.per(), "NAME stands for the name of a claim, e.g. claim:sub");
-    }
-  }
-  if (spec.scope() == "fleet") {
-    check->Report("scope", "fleet",
-                  "one count for the whole fleet is not built yet: it needs "
-                  "leases",
-                  "Use scope: sidecar, which counts in each sidecar alone");
-  } else {
-    check->TakeWord("scope", spec.scope(), {"sidecar"}, 0);
-  }
-  if (spec.has_burst()) {
-    if (plan.algorithm != LimitAlgorithm::kGcra) {
-      check->Report("burst", absl::StrCat(spec.burst()),
-                    "only gcra has a burst; a sliding window admits its count exactly");
-    }
-    plan.burst = check->TakeNumber("burst", true, spec.burst(), 0, 1, 1'000'000'000);
-  }
-  plan.response_headers = check->TakeHeaders("response_headers", spec.response_headers());
-  if (check->problem_count() == before) model->plans[check->name()] = std::move(plan);
-}
-
-bool CheckPlan(absl::string_view field, const std::string& plan,
-               std::initializer_list<LimitKey> allowed, absl::string_view allowed_text,
-               Checker* check, const Model& model) {
-  if (plan.empty()) return true;
-  if (!check->Refer(field, "Plan", plan)) return false;
-  const auto found = model.plans.find(plan);
-  if (found == model.plans.end()) return false;  // it has problems of its own
-  if (std::find(allowed.begin(), allowed.end(), found->second.per) != allowed.end()) return true;
-  check->Report(field, plan, absl::StrCat("does not count per ", allowed_text),
-                absl::StrCat("Name a Plan with per: ", allowed_text));
-  return false;
-}
-
 void CompileConsumer(const model::v1::Consumer& spec, Checker* check, Model* model) {
   ConsumerPolicy consumer;
   consumer.name = check->name();
   consumer.plan = spec.plan();
-  CheckPlan("plan", spec.plan(), {LimitKey::kConsumer, LimitKey::kKey, LimitKey::kClaim},
-            "consumer, key or claim:NAME", check, *model);
+  CheckPlan(
+      "plan", spec.plan(), [](const PlanPolicy& plan) { return plan.needs_caller(); },
+      "consumer, key or claim:NAME", check, *model);
   consumer.grants = check->TakeTexts("grants", spec.grants(), CheckPermission);
   absl::flat_hash_set<std::pair<std::string, std::string>> seen;
   for (int i = 0; i < spec.tokens_size(); ++i) {

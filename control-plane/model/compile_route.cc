@@ -110,10 +110,21 @@ RoutePolicy CompileRoute(const model::v1::Route& spec, const std::string& field,
   }
   if (spec.has_retry()) route.retry = CompileRetry(spec.retry(), at("retry"), check);
   CheckRetryIsSafe(route, field, check);
+  if (spec.has_hedge()) route.hedge = CompileHedge(spec.hedge(), at("hedge"), route, check);
+  if (spec.has_faults()) route.faults = CompileFaults(spec.faults(), at("faults"), check);
+  static constexpr Priority kPriorities[] = {Priority::kCritical, Priority::kDefault,
+                                             Priority::kSheddable};
+  route.priority = kPriorities[check->TakeWord(at("priority"), spec.priority(),
+                                               {"critical", "default", "sheddable"}, 1)];
   route.plan = spec.plan();
-  CheckPlan(at("plan"), spec.plan(), {LimitKey::kRoute, LimitKey::kAddress}, "route or address",
-            check, model);
+  const PlanPolicy* plan = FindPlan(at("plan"), spec.plan(), check, model);
+  if (plan != nullptr && plan->needs_caller() && spec.public_()) {
+    check->Report(at("plan"), spec.plan(),
+                  "counts by who calls, but on a public route nobody is asked",
+                  "Name a Plan per route, api or address");
+  }
   route.max_body_bytes = check->TakeSize(at("max_body"), spec.max_body(), route.max_body_bytes);
+  if (spec.has_cost()) route.cost = CompileCost(spec.cost(), at("cost"), route, check, model);
   route.response_headers = check->TakeHeaders(at("response_headers"), spec.response_headers());
   route.allow_upgrade = spec.allow_upgrade();
   route.upstream = spec.service().empty() ? default_service : spec.service();

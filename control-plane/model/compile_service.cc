@@ -24,6 +24,10 @@ OutlierDetectionPolicy CompileOutliers(const model::v1::OutlierDetection& spec, 
   out.base_ejection = check->TakeDuration("outlier_detection.base_ejection", spec.base_ejection(),
                                           out.base_ejection);
   out.interval = check->TakeDuration("outlier_detection.interval", spec.interval(), out.interval);
+  if (spec.has_success_rate()) out.success_rate = CompileSuccessRate(spec.success_rate(), check);
+  if (spec.has_failure_percentage()) {
+    out.failure_percentage = CompileFailurePercentage(spec.failure_percentage(), check);
+  }
   return out;
 }
 
@@ -33,6 +37,8 @@ RetryBudgetPolicy CompileBudget(const model::v1::RetryBudget& spec, Checker* che
                                   out.percent, 0, 100);
   out.min_concurrent = check->TakeNumber("retry_budget.min_concurrent", spec.has_min_concurrent(),
                                          spec.min_concurrent(), out.min_concurrent, 0, 1000);
+  out.max_concurrent = check->TakeNumber("retry_budget.max_concurrent", spec.has_max_concurrent(),
+                                         spec.max_concurrent(), 0, 1, 1'000'000);
   return out;
 }
 
@@ -102,6 +108,20 @@ void CompileService(const model::v1::Service& spec, Checker* check, Model* model
                         upstream.max_connections, 1, 1'000'000);
   upstream.max_pending = check->TakeNumber("max_pending", spec.has_max_pending(),
                                            spec.max_pending(), upstream.max_pending, 0, 1'000'000);
+  upstream.max_requests =
+      check->TakeNumber("max_requests", spec.has_max_requests(), spec.max_requests(),
+                        upstream.max_requests, 1, 1'000'000);
+  if (spec.has_forward_deadline()) {
+    upstream.forward_deadline =
+        spec.forward_deadline() ? ForwardDeadline::kAlways : ForwardDeadline::kNever;
+  }
+  if (spec.has_adaptive_concurrency()) {
+    upstream.adaptive_concurrency =
+        CompileAdaptiveConcurrency(spec.adaptive_concurrency(), check);
+  }
+  if (spec.has_health_check()) {
+    upstream.health_check = CompileHealthCheck(spec.health_check(), check);
+  }
   upstream.outlier_detection = CompileOutliers(spec.outlier_detection(), check);
   upstream.retry_budget = CompileBudget(spec.retry_budget(), check);
   upstream.response_headers = check->TakeHeaders("response_headers", spec.response_headers());
@@ -115,6 +135,15 @@ void CompileService(const model::v1::Service& spec, Checker* check, Model* model
     check->Report("balance.table_size", absl::StrCat(upstream.balancing.table_size),
                   absl::StrCat("is too small for ", upstream.endpoints.size(), " endpoints"),
                   "Take a prime of at least a hundred times as many");
+  }
+  if (upstream.health_check && upstream.health_check->port != 0) {
+    for (size_t i = 0; i < service.instances.size(); ++i) {
+      const Address& address = service.instances[i].endpoint.address;
+      if (address.kind() != Address::Kind::kUnix) continue;
+      check->Report(At("endpoints", i, "address"), address.ToString(),
+                    "is a Unix socket, which has no other port to check",
+                    "Leave health_check.port out");
+    }
   }
   service.uses =
       check->TakeTexts("uses", spec.uses(), [](absl::string_view) { return absl::OkStatus(); });

@@ -49,10 +49,16 @@ std::vector<std::string> FieldNames(const Descriptor& type) {
   return names;
 }
 
+// Whether a list of texts may be written as its only one.
+bool MayBeOneWord(const FieldDescriptor& list) {
+  return list.full_name() == "tollgate.model.v1.Plan.per";
+}
+
 // The one field that a message may be written as: an endpoint is its address. Null: none.
 const FieldDescriptor* ShortForm(const Descriptor& type) {
   if (type.full_name() == "tollgate.model.v1.Endpoint") return type.FindFieldByName("address");
   if (type.full_name() == "tollgate.model.v1.Balance") return type.FindFieldByName("policy");
+  if (type.full_name() == "tollgate.model.v1.Cost") return type.FindFieldByName("units");
   return nullptr;
 }
 
@@ -149,7 +155,7 @@ class Mapper {
     if (node.kind == Kind::kBad) return;
     if (const FieldDescriptor* short_form = ShortForm(type);
         short_form != nullptr && node.kind == Kind::kScalar) {
-      SetText(node, node.line, path, short_form, message);
+      SetScalar(node, node.line, std::string(path), short_form, message);
       return;
     }
     if (node.kind != Kind::kMapping) {
@@ -188,6 +194,10 @@ class Mapper {
 
   void MapList(const YamlNode& node, const std::string& path, const FieldDescriptor* to,
                Message* message) {
+    if (node.kind == Kind::kScalar && MayBeOneWord(*to)) {
+      SetText(node, node.line, path, to, message);
+      return;
+    }
     if (node.kind != Kind::kSequence) {
       Report(node.line, path, node.scalar, absl::StrCat("expected a list, found ", Describe(node)),
              node.kind == Kind::kScalar ? "Put it in brackets" : "Begin each entry with a dash");

@@ -92,6 +92,18 @@ std::vector<ResourceError> Fleet::Bounded(std::vector<ResourceError> errors) {
   return errors;
 }
 
+std::shared_ptr<const agent::v1::LimitUsage> Fleet::Bounded(agent::v1::LimitUsage limits) {
+  if (limits.top_size() > kMaxLimitKeys) {
+    limits.mutable_top()->DeleteSubrange(kMaxLimitKeys, limits.top_size() - kMaxLimitKeys);
+  }
+  for (agent::v1::LimitKeyUsage& key : *limits.mutable_top()) {
+    for (std::string* text : {key.mutable_plan(), key.mutable_key(), key.mutable_window()}) {
+      Cut(kMaxTextBytes, text);
+    }
+  }
+  return std::make_shared<const agent::v1::LimitUsage>(std::move(limits));
+}
+
 void Fleet::Forget(WallTime now) {
   std::erase_if(entries_, [&](const auto& item) {
     return !item.second.status.connected && now - item.second.status.last_seen > keep_;
@@ -264,6 +276,10 @@ void Fleet::Report(absl::string_view environment, absl::string_view id,
       break;
     case agent::v1::Report::kUsage:
       status.usage = report.usage();
+      break;
+    case agent::v1::Report::kLimits:
+      status.limits = Bounded(report.limits());
+      status.limits_at = status.last_seen;
       break;
     case agent::v1::Report::kUnknownKeys:
       for (const std::string& key : report.unknown_keys().key_ids()) {

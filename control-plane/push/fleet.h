@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -40,7 +41,10 @@ struct SidecarStatus {
   // Of the refused cut, or why there is nothing to offer; bounded, long texts are cut.
   std::vector<ResourceError> errors;
   WallTime last_seen{};
-  agent::v1::Usage usage;                 // by its agent
+  agent::v1::Usage usage;  // by its agent
+  // Of its limits, by its agent, bounded; null: it has not said.
+  std::shared_ptr<const agent::v1::LimitUsage> limits;
+  WallTime limits_at{};
   std::vector<std::string> unknown_keys;  // ids presented there and not known, newest last, bounded
 };
 
@@ -93,6 +97,7 @@ class Fleet {
   static constexpr size_t kMaxErrors = 64;
   static constexpr size_t kMaxTextBytes = 1024;  // of one text of an error
   static constexpr size_t kMaxWordBytes = 64;    // of a key's id, of a version
+  static constexpr int kMaxLimitKeys = 100;      // of one report about limits
   struct Waiter {
     std::string environment;
     uint64_t release;
@@ -102,6 +107,7 @@ class Fleet {
   // settled.
   void Update(const NodeInfo& node, uint64_t session, const std::function<void(Entry&)>& change);
   static std::vector<ResourceError> Bounded(std::vector<ResourceError> errors);
+  static std::shared_ptr<const agent::v1::LimitUsage> Bounded(agent::v1::LimitUsage limits);
   void Forget(WallTime now);
   bool Settled(absl::string_view environment, uint64_t release) const;
   std::vector<std::function<void()>> TakeSettled();

@@ -18,22 +18,6 @@ void AddHeaders(const std::vector<HeaderValue>& headers, Field* out) {
   }
 }
 
-config::v1::LimitKey ToProto(LimitKey key) {
-  switch (key) {
-    case LimitKey::kConsumer:
-      return config::v1::LIMIT_KEY_CONSUMER;
-    case LimitKey::kKey:
-      return config::v1::LIMIT_KEY_KEY;
-    case LimitKey::kClaim:
-      return config::v1::LIMIT_KEY_CLAIM;
-    case LimitKey::kAddress:
-      return config::v1::LIMIT_KEY_ADDRESS;
-    case LimitKey::kRoute:
-      return config::v1::LIMIT_KEY_ROUTE;
-  }
-  return config::v1::LIMIT_KEY_UNSPECIFIED;
-}
-
 config::v1::RetryCondition ToProto(RetryCondition condition) {
   switch (condition) {
     case RetryCondition::kNotSent:
@@ -62,6 +46,41 @@ config::v1::VersionState ToProto(VersionState state) {
   return config::v1::VERSION_STATE_UNSPECIFIED;
 }
 
+config::v1::Priority ToProto(Priority priority) {
+  switch (priority) {
+    case Priority::kCritical:
+      return config::v1::PRIORITY_CRITICAL;
+    case Priority::kDefault:
+      return config::v1::PRIORITY_UNSPECIFIED;  // older sidecars need not know the field
+    case Priority::kSheddable:
+      return config::v1::PRIORITY_SHEDDABLE;
+  }
+  return config::v1::PRIORITY_UNSPECIFIED;
+}
+
+// Of a delay or an abort.
+template <typename Fault>
+void SetMatch(const FaultMatchPolicy& match, Fault* out) {
+  if (match.header.empty()) return;
+  out->mutable_match()->set_header(match.header);
+  out->mutable_match()->set_value(match.value);
+}
+
+void SetFaults(const FaultsPolicy& faults, config::v1::Route* out) {
+  if (faults.delay.per_ten_thousand > 0) {
+    config::v1::FaultDelay* delay = out->mutable_faults()->mutable_delay();
+    delay->set_duration_ms(Millis(faults.delay.duration));
+    delay->set_per_ten_thousand(faults.delay.per_ten_thousand);
+    SetMatch(faults.delay.match, delay);
+  }
+  if (faults.abort.per_ten_thousand > 0) {
+    config::v1::FaultAbort* abort = out->mutable_faults()->mutable_abort();
+    abort->set_status(static_cast<uint32_t>(faults.abort.status));
+    abort->set_per_ten_thousand(faults.abort.per_ten_thousand);
+    SetMatch(faults.abort.match, abort);
+  }
+}
+
 config::v1::Route ToProto(const RoutePolicy& route) {
   config::v1::Route out;
   out.set_name(route.name);
@@ -83,11 +102,18 @@ config::v1::Route ToProto(const RoutePolicy& route) {
     for (RetryCondition condition : route.retry.when) retry->add_when(ToProto(condition));
     retry->set_other_endpoint(route.retry.other_endpoint);
   }
+  out.set_priority(ToProto(route.priority));
+  if (route.hedge.max > 0) {
+    out.mutable_hedge()->set_after_ms(Millis(route.hedge.after));
+    out.mutable_hedge()->set_max(route.hedge.max);
+  }
   out.set_plan(route.plan);
   out.set_max_body_bytes(route.max_body_bytes);
   AddHeaders(route.response_headers, out.mutable_response_headers());
   out.set_allow_upgrade(route.allow_upgrade);
   out.set_upstream(route.upstream);
+  if (route.cost != CostPolicy()) *out.mutable_cost() = control::ToProto(route.cost);
+  SetFaults(route.faults, &out);
   return out;
 }
 
@@ -179,6 +205,72 @@ config::v1::Balancing ToProto(const BalancingPolicy& balancing) {
   return out;
 }
 
+void SetHealthCheck(const HealthCheckPolicy& check, config::v1::HealthCheck* out) {
+  switch (check.kind) {
+    case HealthCheckPolicy::Kind::kHttp: {
+      config::v1::HttpHealthCheck* http = out->mutable_http();
+      http->set_path(check.path);
+      http->set_host(check.host);
+      for (const StatusRange& range : check.expect) {
+        config::v1::StatusRange* added = http->add_expect();
+        added->set_from(range.from);
+        added->set_to(range.to);
+      }
+      break;
+    }
+    case HealthCheckPolicy::Kind::kTcp:
+      out->mutable_tcp();
+      break;
+    case HealthCheckPolicy::Kind::kGrpc:
+      out->mutable_grpc()->set_service(check.service);
+      break;
+  }
+  out->set_interval_ms(Millis(check.interval));
+  out->set_timeout_ms(Millis(check.timeout));
+  out->set_jitter_ms(Millis(check.jitter));
+  out->set_healthy_threshold(check.healthy_threshold);
+  out->set_unhealthy_threshold(check.unhealthy_threshold);
+  out->set_port(check.port);
+}
+
+void SetAdaptiveConcurrency(const AdaptiveConcurrencyPolicy& limit,
+                            config::v1::AdaptiveConcurrency* out) {
+  out->set_min_concurrency(limit.min_concurrency);
+  out->set_max_concurrency(limit.max_concurrency);
+  out->set_update_interval_ms(Millis(limit.update_interval));
+  out->set_min_rtt_interval_ms(Millis(limit.min_rtt_interval));
+  out->set_jitter_percent(limit.jitter_percent);
+  out->set_min_rtt_requests(limit.min_rtt_requests);
+  out->set_buffer_percent(limit.buffer_percent);
+  out->set_percentile(limit.percentile);
+}
+
+// Only what differs from the default: older sidecars need not know the fields.
+void SetProtection(const UpstreamPolicy& upstream, config::v1::Upstream* out) {
+  const UpstreamPolicy defaults;
+  if (upstream.max_requests != defaults.max_requests) {
+    out->set_max_requests(upstream.max_requests);
+  }
+  if (upstream.forward_deadline != ForwardDeadline::kIfAsked) {
+    out->set_forward_deadline(upstream.forward_deadline == ForwardDeadline::kAlways);
+  }
+  if (upstream.adaptive_concurrency) {
+    SetAdaptiveConcurrency(*upstream.adaptive_concurrency, out->mutable_adaptive_concurrency());
+  }
+  if (upstream.health_check) SetHealthCheck(*upstream.health_check, out->mutable_health_check());
+  config::v1::OutlierDetection* outliers = out->mutable_outlier_detection();
+  if (const auto& rate = upstream.outlier_detection.success_rate) {
+    outliers->mutable_success_rate()->set_stdev_factor(rate->stdev_factor);
+    outliers->mutable_success_rate()->set_min_hosts(rate->min_hosts);
+    outliers->mutable_success_rate()->set_min_volume(rate->min_volume);
+  }
+  if (const auto& share = upstream.outlier_detection.failure_percentage) {
+    outliers->mutable_failure_percentage()->set_threshold(share->threshold);
+    outliers->mutable_failure_percentage()->set_min_hosts(share->min_hosts);
+    outliers->mutable_failure_percentage()->set_min_volume(share->min_volume);
+  }
+}
+
 }  // namespace
 
 config::v1::Upstream ToProto(const UpstreamPolicy& upstream) {
@@ -206,6 +298,8 @@ config::v1::Upstream ToProto(const UpstreamPolicy& upstream) {
   outliers->set_interval_ms(Millis(upstream.outlier_detection.interval));
   out.mutable_retry_budget()->set_percent(upstream.retry_budget.percent);
   out.mutable_retry_budget()->set_min_concurrent(upstream.retry_budget.min_concurrent);
+  out.mutable_retry_budget()->set_max_concurrent(upstream.retry_budget.max_concurrent);
+  SetProtection(upstream, &out);
   AddHeaders(upstream.response_headers, out.mutable_response_headers());
   return out;
 }
@@ -246,29 +340,6 @@ config::v1::Issuer ToProto(const IssuerPolicy& issuer, const std::string& jwks_s
   out.set_permissions_claim(issuer.permissions_claim);
   out.set_leeway_seconds(static_cast<uint32_t>(
       std::chrono::duration_cast<std::chrono::seconds>(issuer.leeway).count()));
-  return out;
-}
-
-config::v1::Plan ToProto(const PlanPolicy& plan) {
-  config::v1::Plan out;
-  out.set_name(plan.name);
-  for (const WindowPolicy& window : plan.windows) {
-    config::v1::Window* added = out.add_windows();
-    added->set_count(window.count);
-    added->set_period_ms(Millis(window.period));
-  }
-  switch (plan.algorithm) {
-    case LimitAlgorithm::kGcra:
-      out.set_algorithm(config::v1::ALGORITHM_GCRA);
-      break;
-    case LimitAlgorithm::kSlidingWindow:
-      out.set_algorithm(config::v1::ALGORITHM_SLIDING_WINDOW);
-      break;
-  }
-  out.set_per(ToProto(plan.per));
-  out.set_claim(plan.claim);
-  out.set_burst(plan.burst);
-  AddHeaders(plan.response_headers, out.mutable_response_headers());
   return out;
 }
 

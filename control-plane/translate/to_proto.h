@@ -12,6 +12,7 @@ config::v1::Endpoints EndpointsToProto(const UpstreamPolicy& upstream);
 // `jwks_secret`: the name of the Secret that holds the key set; "": it stands here.
 config::v1::Issuer ToProto(const IssuerPolicy& issuer, const std::string& jwks_secret);
 config::v1::Plan ToProto(const PlanPolicy& plan);
+config::v1::Cost ToProto(const CostPolicy& cost);
 config::v1::Consumer ToProto(const ConsumerPolicy& consumer);
 config::v1::RouteTable ToProto(const RouteTablePolicy& table);
 config::v1::Listener ToProto(const ListenerPolicy& listener, bool plaintext);

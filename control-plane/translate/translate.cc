@@ -119,6 +119,7 @@ class Translator {
     upstream.outlier_detection.enabled = false;  // there is no other instance to turn to
     upstream.balance = Balance::kPeakEwma;       // nor anything to choose between
     upstream.balancing = {};
+    upstream.health_check.reset();               // likewise
     AddUpstream(upstream);
 
     ListenerPolicy listener = service_.listener.settings;
@@ -134,6 +135,7 @@ class Translator {
         for (RoutePolicy& route : table.routes) {
           route.upstream = upstream.name;
           route.retry = InboundRetry(route.retry);
+          route.hedge = {};
           required_.insert(route.require.begin(), route.require.end());
           NeedPlan(route.plan);
         }
@@ -159,6 +161,8 @@ class Translator {
       UpstreamPolicy upstream = model_.services.at(name).upstream;
       upstream.response_headers.clear();
       SetZones(&upstream);
+      // It belongs beside the instance, whose whole load and own latency are seen there.
+      upstream.adaptive_concurrency.reset();
       AddUpstream(upstream);
     }
     ListenerPolicy listener;
@@ -194,7 +198,9 @@ class Translator {
       route.require.clear();
       route.is_public = true;
       route.plan.clear();
+      route.cost = {};  // no plan is asked there
       route.response_headers.clear();
+      route.faults = {};  // met once, beside the service; the caller's retries meet them too
     }
     return table;
   }

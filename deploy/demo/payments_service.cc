@@ -4,6 +4,7 @@
 //
 //   demo-payments --listen 127.0.0.1:9001 --name payments-1
 //   curl -X POST 'http://127.0.0.1:9001/_demo/delay?ms=50'     make it slow
+//   curl -X POST 'http://127.0.0.1:9001/_demo/health?status=503'   what .../healthz answers
 //   curl http://127.0.0.1:9001/_demo/stats                     what it has seen
 // With --journal FILE each x-payment-id is appended when its request head arrives: survives kill
 // -9.
@@ -20,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -37,6 +39,7 @@ struct Service {
   std::string name;
   Duration delay{};
   int journal = -1;  // owned by the process
+  int health = 200;  // status of what ends with /healthz; no request like others
   uint64_t requests = 0;
   std::map<std::string, uint64_t> payments;  // x-payment-id -> how often it arrived
 };
@@ -129,9 +132,9 @@ class Connection final : private IoHandler, private ServerCodecEvents {
   void Respond() {
     int status = 200;
     std::string body;
+    absl::string_view query = head_.query;
     if (head_.path == "/_demo/delay") {
       uint32_t ms = 0;
-      absl::string_view query = head_.query;
       if (absl::ConsumePrefix(&query, "ms=") && absl::SimpleAtoi(query, &ms)) {
         service_.delay = std::chrono::milliseconds(ms);
         body = absl::StrCat("{\"delay_ms\":", ms, "}\n");
@@ -139,6 +142,19 @@ class Connection final : private IoHandler, private ServerCodecEvents {
         status = 400;
         body = "{\"error\":\"expected ?ms=NUMBER\"}\n";
       }
+    } else if (head_.path == "/_demo/health") {
+      uint32_t wanted = 0;
+      if (absl::ConsumePrefix(&query, "status=") && absl::SimpleAtoi(query, &wanted) &&
+          wanted >= 200 && wanted <= 599) {
+        service_.health = static_cast<int>(wanted);
+        body = absl::StrCat("{\"health\":", wanted, "}\n");
+      } else {
+        status = 400;
+        body = "{\"error\":\"expected ?status=NUMBER\"}\n";
+      }
+    } else if (absl::EndsWith(head_.path, "/healthz")) {
+      status = service_.health;
+      body = absl::StrCat("{\"health\":", status, "}\n");
     } else if (head_.path == "/_demo/stats") {
       uint64_t twice = 0;
       for (const auto& [payment, times] : service_.payments) twice += times > 1;

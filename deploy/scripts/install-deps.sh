@@ -9,7 +9,7 @@ set -euo pipefail
 build=(g++ cmake ninja-build ccache mold pkg-config ca-certificates
   libgrpc-dev libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
   libssl-dev zlib1g-dev libc-ares-dev libre2-dev libspdlog-dev libfmt-dev libsimdjson-dev
-  libsqlite3-dev libyaml-cpp-dev libcli11-dev node-llhttp)
+  libsqlite3-dev libyaml-cpp-dev libcli11-dev libnghttp2-dev node-llhttp)
 run=(curl jq procps)
 test=(libgtest-dev libgmock-dev libbenchmark-dev git)
 bench=(haproxy nginx-light nghttp2-client wrk strace linux-perf python3)

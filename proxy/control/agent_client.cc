@@ -113,6 +113,11 @@ void AgentClient::Tick(uint64_t stream) {
     *report.mutable_usage() = options_.usage();
     stream_->Send(std::move(report));
   }
+  if (options_.limits != nullptr) {
+    agent::v1::Report report;
+    *report.mutable_limits() = options_.limits();
+    stream_->Send(std::move(report));
+  }
   std::set<std::string> keys;
   {
     const std::lock_guard lock(mutex_);

@@ -23,7 +23,8 @@ class AgentClient {
  public:
   struct Options {
     NodeOptions node;
-    std::function<agent::v1::Usage()> usage;  // executor
+    std::function<agent::v1::Usage()> usage;        // executor
+    std::function<agent::v1::LimitUsage()> limits;  // executor
     Duration usage_interval = std::chrono::seconds(5);
     Explainer* explainer = nullptr;  // outlives the client; null: it cannot be asked
     uint64_t seed = 0;

@@ -48,7 +48,7 @@ struct ControlClient::Impl {
                  report.set_adopted(ads.status().adopted);
                  return report;
                },
-               options.usage_interval, options.explainer, Seed()},
+               options.limits, options.usage_interval, options.explainer, Seed()},
               &agent_transport, thread, clock),
         ads({options.node, std::move(options.active), std::move(options.revocations),
              options.last_known_good,

@@ -40,6 +40,8 @@ class ControlClient {
     // Numbers for the control plane, every `usage_interval`; `adopted` is filled in here. Control
     // thread.
     std::function<agent::v1::Usage()> usage;
+    // Who is near a limit, or over it: likewise.
+    std::function<agent::v1::LimitUsage()> limits;
     Duration usage_interval = std::chrono::seconds(5);
     // Answers the control plane's questions. Outlives the client; null: none is answered.
     Explainer* explainer = nullptr;

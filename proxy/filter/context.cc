@@ -9,6 +9,7 @@ void RequestContext::Clear() {
   method.clear();
   request_id.clear();
   traceparent.clear();
+  deadline = kNever;
   path = {};
   api = nullptr;
   version = nullptr;
@@ -18,10 +19,17 @@ void RequestContext::Clear() {
   consumer = nullptr;
   token.reset();
   api_key = nullptr;
-  plan = nullptr;
+  for (AskedLimit& limit : limits) {
+    limit.plan = nullptr;
+    limit.counted = false;
+    limit.in_progress = 0;
+    limit.ticket.Release();
+  }
   has_idempotency_key = false;
   decided_by = "";
   reason = "";
+  limited_by = shadowed_by = {};
+  fault = "";
 }
 
 }  // namespace tollgate::proxy

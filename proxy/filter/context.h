@@ -2,6 +2,7 @@
 // it from request to request; worker thread only.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -30,6 +31,15 @@ struct StepServices {
   absl::AnyInvocable<void(absl::string_view key_id)> on_unknown_key;
 };
 
+// A plan that was asked about the request, and what it said.
+struct AskedLimit {
+  const CompiledPlan* plan = nullptr;  // null: none was asked in this role
+  bool counted = false;                // its windows were asked: `decision` holds
+  uint32_t in_progress = 0;            // of a plan with a concurrency, with this request
+  LimitDecision decision;
+  ConcurrencyTicket ticket;  // the request's place; free again when the request is over
+};
+
 struct RequestContext {
   // Set by the stream before the chain starts.
   StepServices* services = nullptr;
@@ -45,6 +55,7 @@ struct RequestContext {
   std::string request_id;
   std::string traceparent;
   Address client;                  // the peer, or what trusted hops say
+  MonoTime deadline = kNever;      // until when the caller waits; kNever: it did not say
   std::string path_scratch;
   std::string version_scratch;
   absl::string_view path;          // canonical, whole
@@ -57,12 +68,15 @@ struct RequestContext {
   const ConsumerPolicy* consumer = nullptr;
   std::shared_ptr<const VerifiedToken> token;
   const ApiKeyPolicy* api_key = nullptr;
-  const CompiledPlan* plan = nullptr;  // the consumer's, when it was applied
+  std::array<AskedLimit, kLimitRoles> limits;  // by LimitRole
   bool has_idempotency_key = false;
 
   // For log and metrics.
   const char* decided_by = "";  // the step that refused
   const char* reason = "";      // its word; "" when served
+  absl::string_view limited_by;  // the plan that refused
+  absl::string_view shadowed_by;  // a plan in shadow mode that would have
+  const char* fault = "";       // what was injected on purpose: "delay", "abort", "delay,abort"
 
   void Clear();  // keeps storage
 };

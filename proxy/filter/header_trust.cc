@@ -28,6 +28,7 @@ constexpr std::array<char, 512> kPairs = MakePairs();
 }  // namespace
 
 bool IsInternalField(const HeaderMap::Field& field) {
+  if (field.id == HeaderId::kTollgateOutcome) return true;
   // Most fields are told apart by this alone.
   if (field.id != HeaderId::kOther || field.name.size() < 2) return false;
   const bool may = field.name[1] == '-' ? field.name[0] == 'x' : field.name[0] == 'h';

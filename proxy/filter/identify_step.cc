@@ -8,6 +8,7 @@
 #include "absl/strings/strip.h"
 #include "common/policy/path.h"
 #include "proxy/filter/context.h"
+#include "proxy/filter/deadline.h"
 #include "proxy/filter/header_trust.h"
 #include "proxy/filter/steps.h"
 
@@ -57,6 +58,12 @@ class IdentifyStep final : public Filter {
     c.head.headers.Remove(HeaderId::kExpect);  // answered by us, with 100 once it is permitted
     c.head.headers.Add(HeaderId::kVia, c.head.http_minor == 0 ? "1.0 tollgate" : "1.1 tollgate");
 
+    std::optional<Duration> left;
+    if (!TakeDeadline(c.head.headers, &left)) return BadDeadline(c);
+    if (left.has_value()) {
+      if (*left == Duration::zero()) return Expired(c);
+      c.deadline = c.mono + *left;
+    }
     return TakePath(c);
   }
 
@@ -67,9 +74,8 @@ class IdentifyStep final : public Filter {
 
   void OnResponseHead(RequestContext& c, StepSlot&, ResponseHead& head) const override {
     head.headers.Set(HeaderId::kXRequestId, c.request_id);
-    head.headers.RemoveIf([](const HeaderMap::Field& field) {
-      return absl::StartsWith(field.name, "x-tollgate-") && field.name != "x-tollgate-outcome";
-    });
+    head.headers.RemoveIf(
+        [](const HeaderMap::Field& field) { return absl::StartsWith(field.name, "x-tollgate-"); });
   }
 
  private:
@@ -98,6 +104,21 @@ class IdentifyStep final : public Filter {
     c.path = c.path_scratch;
     c.path_escapes = canonical.escaped;
     return kContinue;
+  }
+
+  static StepResult BadDeadline(RequestContext& c) {
+    c.reason = "bad_deadline";
+    return LocalReply{.status = 400,
+                      .reason = "bad_deadline",
+                      .detail =
+                          "x-request-deadline-ms: expected one number of milliseconds, 1 to "
+                          "10 digits."};
+  }
+  static StepResult Expired(RequestContext& c) {
+    c.reason = "deadline_exceeded";
+    return LocalReply{.status = 504,
+                      .reason = "deadline_exceeded",
+                      .detail = "The caller's deadline had passed already; nothing was sent."};
   }
 
   static void TakeRequestId(RequestContext& c) {

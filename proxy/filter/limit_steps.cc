@@ -1,104 +1,27 @@
-// Limits: of addresses and routes before the token, of consumers after permission.
-#include "absl/strings/numbers.h"
+// Limits: of addresses and routes before the token, of callers after permission.
+#include <optional>
+
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
+#include "common/crypto/json.h"
 #include "proxy/filter/context.h"
+#include "proxy/filter/limit_check.h"
 #include "proxy/filter/steps.h"
-#include "proxy/limit/address_key.h"
+#include "proxy/limit/body_cost.h"
 
 namespace tollgate::proxy {
 namespace {
 
-StepResult TooMany(RequestContext& c, const CompiledPlan& plan, const LimitDecision& decision) {
-  c.reason = decision.starved ? "limit_memory" : "limit_exceeded";
-  LocalReply reply{.status = 429, .reason = c.reason};
-  if (decision.retry_after == LimitDecision::kNeverFits) {
-    reply.detail =
-        absl::StrCat("This request costs more than the plan ", plan.policy->name, " ever allows.");
-    return reply;
-  }
-  const int64_t seconds = RetryAfterSeconds(decision.retry_after);
-  reply.detail = absl::StrCat("The limit of plan ", plan.policy->name, " is used up; try again in ",
-                              seconds, " s.");
-  reply.headers.push_back({"retry-after", absl::StrCat(seconds)});
-  return reply;
+const CompiledPlan* EarlyRoutePlan(const RequestContext& c) {
+  return c.route->plan_is_early ? c.route->plan : nullptr;
+}
+const CompiledPlan* LateRoutePlan(const RequestContext& c) {
+  return c.route->plan_is_early ? nullptr : c.route->plan;
 }
 
-// The counter's key. Kinds are kept apart by a first letter: a consumer named like an address must
-// not share its counter. Nullopt: the plan does not apply (no such thing in this request).
-bool LimitKeyOf(const RequestContext& c, const PlanPolicy& plan, std::string* key) {
-  switch (plan.per) {
-    case LimitKey::kAddress:
-      *key = absl::StrCat("a:", AddressKey(c.client));
-      return true;
-    case LimitKey::kRoute:
-      *key = c.route->plan_key;
-      return true;
-    case LimitKey::kConsumer:
-      if (c.consumer != nullptr) {
-        *key = absl::StrCat("c:", c.consumer->name);
-      } else if (c.token != nullptr) {
-        *key = absl::StrCat("t:", c.token->issuer, "\n", c.token->consumer);
-      } else {
-        return false;
-      }
-      return true;
-    case LimitKey::kKey:
-      // A token is a credential as well: its holder is counted like a key's.
-      if (c.api_key != nullptr) {
-        *key = absl::StrCat("k:", c.api_key->id);
-      } else if (c.token != nullptr) {
-        *key = absl::StrCat("t:", c.token->issuer, "\n", c.token->consumer);
-      } else {
-        return false;
-      }
-      return true;
-    case LimitKey::kClaim: {
-      const std::string* claim = c.token != nullptr ? c.token->Claim(plan.claim) : nullptr;
-      // Without the claim all share one counter, rather than none.
-      *key = claim != nullptr ? absl::StrCat("m:", *claim) : std::string("m-");
-      return true;
-    }
-  }
-  return false;
-}
-
-// Nullopt-like: Continue when there is room.
-StepResult Check(RequestContext& c, const CompiledPlan& plan) {
-  thread_local std::string key;  // one allocation a worker, not one a request
-  if (!LimitKeyOf(c, *plan.policy, &key)) {
-    c.reason = "limit_key";
-    return LocalReply{.status = 403, .reason = c.reason, .detail = "The plan does not apply."};
-  }
-  const LimitDecision decision = c.services->limits.Check(plan.limit, key, c.mono);
-  if (!decision.allowed) return TooMany(c, plan, decision);
-  return kContinue;
-}
-
-std::string PerWhat(const PlanPolicy& plan) {
-  switch (plan.per) {
-    case LimitKey::kConsumer:
-      return "consumer";
-    case LimitKey::kKey:
-      return "key";
-    case LimitKey::kClaim:
-      return absl::StrCat("claim ", plan.claim);
-    case LimitKey::kAddress:
-      return "address";
-    case LimitKey::kRoute:
-      return "route";
-  }
-  return "";
-}
-
-// "plan gentle: 3 in 1s, 100 in 1m per consumer".
-std::string Describe(const PlanPolicy& plan) {
-  std::string text = absl::StrCat("plan ", plan.name, ":");
-  for (const WindowPolicy& window : plan.windows) {
-    absl::StrAppend(&text, &window == &plan.windows.front() ? " " : ", ", window.count, " in ",
-                    absl::FormatDuration(absl::FromChrono(window.period)));
-  }
-  return absl::StrCat(text, " per ", PerWhat(plan));
+StepResult Ask(RequestContext& c, LimitRole role, const CompiledPlan& plan, uint32_t cost) {
+  StepResult result = TakePlace(c, role, plan);
+  if (!result.is_continue()) return result;
+  return TakeUnits(c, role, plan, cost, c.mono);
 }
 
 class EarlyLimitStep final : public Filter {
@@ -107,24 +30,27 @@ class EarlyLimitStep final : public Filter {
   uint8_t phases() const override { return kRequestHead | kResponseHead; }
   StepResult OnRequestHead(RequestContext& c, StepSlot&) const override {
     if (c.api->address_plan != nullptr) {
-      StepResult result = Check(c, *c.api->address_plan);
+      StepResult result = Ask(c, LimitRole::kAddress, *c.api->address_plan, 1);
       if (!result.is_continue()) return result;
     }
-    if (c.route->plan != nullptr) return Check(c, *c.route->plan);
-    return kContinue;
+    const CompiledPlan* plan = EarlyRoutePlan(c);
+    if (plan == nullptr) return kContinue;
+    return Ask(c, LimitRole::kRoute, *plan, c.route->policy->cost.units);
   }
-  // Of every plan that applied, the consumer's as well: the more specific one's value holds.
+  // Of every plan that applies, the caller's as well: the more specific one's value holds.
   void OnResponseHead(RequestContext& c, StepSlot&, ResponseHead& head) const override {
-    for (const CompiledPlan* plan : {c.api->address_plan, c.route->plan, c.plan}) {
+    const CompiledPlan* callers = c.limits[static_cast<size_t>(LimitRole::kCaller)].plan;
+    for (const CompiledPlan* plan : {c.api->address_plan, c.route->plan, callers}) {
       if (plan == nullptr) continue;
       for (const HeaderValue& field : plan->policy->response_headers) {
         head.headers.Set(field.name, field.value);
       }
     }
+    AddRateLimitFields(c, head);
   }
   StepResult Explain(RequestContext& c, std::vector<std::string>& demands) const override {
-    for (const CompiledPlan* plan : {c.api->address_plan, c.route->plan}) {
-      if (plan != nullptr) demands.push_back(Describe(*plan->policy));
+    for (const CompiledPlan* plan : {c.api->address_plan, EarlyRoutePlan(c)}) {
+      if (plan != nullptr) demands.push_back(DescribePlan(*plan->policy));
     }
     return kContinue;
   }
@@ -134,23 +60,146 @@ class ConsumerLimitStep final : public Filter {
  public:
   const char* name() const override { return "consumer_limit"; }
   uint8_t phases() const override { return kRequestHead; }
+
   StepResult OnRequestHead(RequestContext& c, StepSlot&) const override {
-    if (c.consumer != nullptr) {
-      const auto found = c.snapshot->consumer_plans.find(c.consumer);
-      if (found != c.snapshot->consumer_plans.end()) c.plan = found->second;
-    } else if (c.token != nullptr) {
-      c.plan = c.api->default_plan;
+    const CompiledPlan* callers = CallersPlan(c);
+    if (callers != nullptr) {
+      StepResult result = TakePlace(c, LimitRole::kCaller, *callers);
+      if (!result.is_continue()) return result;
     }
-    return c.plan != nullptr ? Check(c, *c.plan) : StepResult(kContinue);
+    const CompiledPlan* route = LateRoutePlan(c);
+    if (route != nullptr) {
+      StepResult result = TakePlace(c, LimitRole::kRoute, *route);
+      if (!result.is_continue()) return result;
+    }
+    if (c.route->body_cost != nullptr) return AskForBody(c);
+    if (callers == nullptr && route == nullptr) return kContinue;
+    const uint32_t units = c.route->policy->cost.units;
+    return Charge(c, {.callers = units, .route = units}, c.mono);
   }
+
+  StepResult OnRequestBody(RequestContext& c, StepSlot&, absl::string_view body) const override {
+    // Its memory is the worker's; simdjson asks for none before the first body.
+    thread_local StrictJson parser;
+    const CostPolicy& cost = c.route->policy->cost;
+    uint32_t units = 0;
+    switch (c.route->body_cost->Of(body, parser, &units)) {
+      case BodyCost::Result::kOk:
+        break;
+      case BodyCost::Result::kNotJson:
+        return Unreadable(c, "cost_not_json", "The body must be JSON, with no name twice.");
+      case BodyCost::Result::kNoField:
+        return Unreadable(
+            c, "cost_missing",
+            absl::StrCat("The body has no ", cost.json, ", which says what the request costs."));
+      case BodyCost::Result::kNotAmount:
+        return Unreadable(
+            c, "cost_not_a_number",
+            absl::StrCat(cost.json, " in the body must be a number of zero or more."));
+    }
+    if (cost.max > 0 && units > cost.max) {
+      c.reason = "cost_too_large";
+      return LocalReply{.status = 403,
+                        .reason = c.reason,
+                        .detail = absl::StrCat("This request costs ", units, " units; at most ",
+                                               cost.max, " are allowed.")};
+    }
+    Costs costs;
+    (OfRoute(c) != nullptr ? costs.route : costs.callers) = units;
+    // The body took its time: what left the windows meanwhile is room.
+    return Charge(c, costs, c.services->clock.Mono());
+  }
+
   StepResult Explain(RequestContext& c, std::vector<std::string>& demands) const override {
+    if (const std::string cost = DescribeCost(c.route->policy->cost); !cost.empty()) {
+      demands.push_back(cost);
+    }
+    if (const CompiledPlan* plan = LateRoutePlan(c)) demands.push_back(DescribePlan(*plan->policy));
     if (c.route->policy->is_public) return kContinue;  // nobody is known whose plan it could be
     demands.push_back("the Consumer's plan, if it has one");
     if (c.api->policy->consumers_optional && c.api->default_plan != nullptr) {
       demands.push_back(
-          absl::StrCat("without a Consumer ", Describe(*c.api->default_plan->policy)));
+          absl::StrCat("without a Consumer ", DescribePlan(*c.api->default_plan->policy)));
     }
     return kContinue;
+  }
+
+ private:
+  // What each plan takes; nullopt: it is not asked.
+  struct Costs {
+    std::optional<uint32_t> callers = 1;
+    std::optional<uint32_t> route = 1;
+  };
+
+  static const CompiledPlan* CallersPlan(const RequestContext& c) {
+    if (c.consumer != nullptr) {
+      const auto found = c.snapshot->consumer_plans.find(c.consumer);
+      return found != c.snapshot->consumer_plans.end() ? found->second : nullptr;
+    }
+    return c.token != nullptr ? c.api->default_plan : nullptr;
+  }
+
+  // Of the plans that TakePlace has noted, those that have windows.
+  static const CompiledPlan* WithWindows(const CompiledPlan* plan) {
+    return plan != nullptr && !plan->policy->windows.empty() ? plan : nullptr;
+  }
+  static const CompiledPlan* OfCaller(const RequestContext& c) {
+    return WithWindows(c.limits[static_cast<size_t>(LimitRole::kCaller)].plan);
+  }
+  static const CompiledPlan* OfRoute(const RequestContext& c) {
+    return WithWindows(LateRoutePlan(c));
+  }
+  // Who is charged what the body says: a number of the body has a unit of its own (money, items),
+  // so it is one plan's, the route's if there is one. The other counts the request.
+  static const CompiledPlan* Charged(const RequestContext& c) {
+    const CompiledPlan* route = OfRoute(c);
+    return route != nullptr ? route : OfCaller(c);
+  }
+  // Whether what the body says can refuse the request.
+  static bool Enforces(const RequestContext& c) {
+    const CompiledPlan* charged = Charged(c);
+    return c.route->policy->cost.max > 0 || (charged != nullptr && !charged->policy->shadow);
+  }
+
+  // Asks for the body, if anything depends on it.
+  static StepResult AskForBody(RequestContext& c) {
+    const uint64_t max = c.route->policy->cost.max_body_bytes;
+    if (Enforces(c)) return NeedBody{max};
+    // In shadow mode nothing is refused, not even a body that is too large to be read.
+    const bool fits = c.head.body.kind == BodySize::Kind::kLength && c.head.body.length <= max;
+    if (Charged(c) != nullptr && !fits) return Unreadable(c, "", "");
+    return Charged(c) != nullptr ? StepResult(NeedBody{max}) : Charge(c, {}, c.mono);
+  }
+
+  static StepResult Unreadable(RequestContext& c, const char* reason, std::string detail) {
+    if (Enforces(c)) {
+      c.reason = reason;
+      return LocalReply{.status = 400, .reason = reason, .detail = std::move(detail)};
+    }
+    // The plan in shadow mode would have refused; the other one is asked all the same.
+    if (c.shadowed_by.empty()) c.shadowed_by = Charged(c)->policy->name;
+    Costs costs;
+    (OfRoute(c) != nullptr ? costs.route : costs.callers).reset();
+    return Charge(c, costs, c.services->clock.Mono());
+  }
+
+  // From the caller's plan and the route's: from both or, as far as can be told beforehand, from
+  // none. Whoever would refuse is asked first.
+  static StepResult Charge(RequestContext& c, const Costs& costs, MonoTime now) {
+    const CompiledPlan* callers = costs.callers.has_value() ? OfCaller(c) : nullptr;
+    const CompiledPlan* route = costs.route.has_value() ? OfRoute(c) : nullptr;
+    const bool route_first =
+        callers != nullptr && route != nullptr && !HasUnits(c, *route, *costs.route, now);
+    if (route_first) {
+      StepResult result = TakeUnits(c, LimitRole::kRoute, *route, *costs.route, now);
+      if (!result.is_continue()) return result;
+    }
+    if (callers != nullptr) {
+      StepResult result = TakeUnits(c, LimitRole::kCaller, *callers, *costs.callers, now);
+      if (!result.is_continue()) return result;
+    }
+    if (route == nullptr || route_first) return kContinue;
+    return TakeUnits(c, LimitRole::kRoute, *route, *costs.route, now);
   }
 };
 

@@ -1,13 +1,16 @@
 // The permission to send one request upstream (the third law). Only ChainRun can make one, after
 // every step said Continue; an upstream attempt demands one and serialises its request from it, so
 // what is sent is what was authorised: method, host, canonical path. It owns the request: no step
-// sees it again. Move-only; retries of a stream use the same permit. Health probes are another type,
+// sees it again. Move-only; retries of a stream use the same permit: all that differs from attempt
+// to attempt is how much time the upstream is told to have left. Health probes are another type,
 // which carries no request.
 #pragma once
 
 #include <utility>
 
+#include "common/base/clock.h"
 #include "common/policy/policy.h"
+#include "proxy/filter/deadline.h"
 #include "proxy/http/message.h"
 
 namespace tollgate::proxy {
@@ -21,6 +24,9 @@ class Permit {
   const RequestHead& request() const { return request_; }
   // The route it was authorised under; lives as long as the stream's snapshot.
   const RoutePolicy& route() const { return *route_; }
+
+  // What the next attempt tells its upstream.
+  void TellDeadline(Duration left) { SetDeadline(left, request_.headers); }
 
   // Gives the storage back for reuse; the permit is used up.
   static RequestHead Recycle(Permit&& permit) { return std::move(permit.request_); }

@@ -28,13 +28,16 @@ void AppendEscaped(std::string* out, absl::string_view s) {
 
 std::string ProblemJson(const LocalReply& reply, absl::string_view request_id) {
   std::string out =
-      absl::StrCat("{\"type\":\"about:blank\",\"title\":\"", ReasonPhrase(reply.status),
-                   "\",\"status\":", reply.status, ",\"code\":\"", reply.reason, "\"");
+      reply.type.empty()
+          ? absl::StrCat("{\"type\":\"about:blank\",\"title\":\"", ReasonPhrase(reply.status))
+          : absl::StrCat("{\"type\":\"", reply.type, "\",\"title\":\"", reply.title);
+  absl::StrAppend(&out, "\",\"status\":", reply.status, ",\"code\":\"", reply.reason, "\"");
   if (!reply.detail.empty()) {
     out += ",\"detail\":\"";
     AppendEscaped(&out, reply.detail);
     out += '"';
   }
+  out += reply.members;
   if (!request_id.empty()) {
     out += ",\"request_id\":\"";
     AppendEscaped(&out, request_id);

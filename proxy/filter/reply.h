@@ -18,6 +18,11 @@ struct LocalReply {
   std::string detail = {};
   std::vector<HeaderValue> headers = {};  // beside content-type and content-length
   bool close = false;                     // the connection cannot go on
+  // The problem's type, when it has one of its own, and its title. Static text.
+  absl::string_view type = {};
+  absl::string_view title = {};
+  // Further members of the problem, as JSON: ",\"violated-policies\":[\"m\"]".
+  std::string members = {};
 };
 
 // {"type":"about:blank","title":"Forbidden","status":403,"code":...,"detail":...,"request_id":...}

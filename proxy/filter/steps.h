@@ -24,6 +24,9 @@ std::unique_ptr<const Filter> MakePermissionStep();
 std::unique_ptr<const Filter> MakeIdempotencyStep();
 // The consumer's plan. 429.
 std::unique_ptr<const Filter> MakeConsumerLimitStep();
+// Delays and aborts on purpose, last of all: only what would have been let through. Not among
+// MakeSteps': a chain has it when one of its routes has faults.
+std::unique_ptr<const Filter> MakeFaultStep();
 
 // All of them in order, for the direction of `listener`.
 std::vector<std::unique_ptr<const Filter>> MakeSteps(const ListenerPolicy& listener);

@@ -12,26 +12,32 @@
 #include "proxy/auth/api_key_verifier.h"
 #include "proxy/auth/token_issuer.h"
 #include "proxy/limit/limit_table.h"
+#include "proxy/limit/ratelimit_fields.h"
 #include "proxy/route/api_table.h"
 #include "proxy/route/lifecycle.h"
 #include "proxy/route/route_tree.h"
 
 namespace tollgate::proxy {
 
+class BodyCost;
 class Chain;
 
 struct CompiledPlan {
   const PlanPolicy* policy = nullptr;
   std::shared_ptr<const LimitPlan> limit;
+  // What clients are told, by LimitRole; none: nothing.
+  std::vector<RateLimitFields> fields;
 };
 
 struct CompiledRoute {
   const RoutePolicy* policy = nullptr;
   const UpstreamPolicy* upstream = nullptr;
-  int hash_segment = -1;               // of the route's path, that the upstream hashes; -1: none
-  const CompiledPlan* plan = nullptr;  // per route or address, before the token
-  std::string scope;                   // the permissions, space separated: for a challenge
-  std::string plan_key;                // counter key of a plan per route
+  int hash_segment = -1;  // of the route's path, that the upstream hashes; -1: none
+  const CompiledPlan* plan = nullptr;
+  // The plan is asked before the token: it needs neither the caller nor the body.
+  bool plan_is_early = false;
+  std::shared_ptr<const BodyCost> body_cost;  // null: policy->cost.units
+  std::string scope;                          // the permissions, space separated: for a challenge
 };
 
 // The tree of one version and its routes. Shared between snapshots while the table is unchanged in

@@ -75,11 +75,14 @@ HeaderId IdOf(absl::string_view name) {
     case 16:
       if (Same(p, "content-encoding")) return kContentEncoding;
       if (Same(p, "proxy-connection")) return kProxyConnection;
+      if (Same(p, "tollgate-outcome")) return kTollgateOutcome;
       if (Same(p, "www-authenticate")) return kWwwAuthenticate;
       return Same(p, "x-forwarded-host") ? kXForwardedHost : kOther;
     case 17:
       if (Same(p, "transfer-encoding")) return kTransferEncoding;
       return Same(p, "x-forwarded-proto") ? kXForwardedProto : kOther;
+    case 21:
+      return Same(p, "x-request-deadline-ms") ? kXRequestDeadlineMs : kOther;
     default:
       return kOther;
   }

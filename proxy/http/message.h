@@ -43,6 +43,7 @@ enum class HeaderId : uint8_t {
   kSetCookie,
   kSunset,
   kTe,
+  kTollgateOutcome,
   kTraceparent,
   kTracestate,
   kTrailer,
@@ -56,6 +57,7 @@ enum class HeaderId : uint8_t {
   kXForwardedFor,
   kXForwardedHost,
   kXForwardedProto,
+  kXRequestDeadlineMs,
   kXRequestId,
 };
 // `name` in lower case.
@@ -89,6 +91,7 @@ inline constexpr absl::string_view kHeaderNames[] = {
     "set-cookie",
     "sunset",
     "te",
+    "tollgate-outcome",
     "traceparent",
     "tracestate",
     "trailer",
@@ -102,6 +105,7 @@ inline constexpr absl::string_view kHeaderNames[] = {
     "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-proto",
+    "x-request-deadline-ms",
     "x-request-id",
 };
 static_assert(std::size(kHeaderNames) == static_cast<size_t>(HeaderId::kXRequestId) + 1);

@@ -39,6 +39,7 @@ LimitDecision Bucket::Test(int64_t now, uint32_t cost) const {
     const int64_t wait = gcra() ? GcraWait(window.rate, Tat(i), now, cost)
                                 : SlidingWait(ring_, Sliding(window), now, cost);
     const uint32_t remaining = Remaining(window, i, now);
+    decision.violated |= static_cast<uint8_t>((wait > 0) << i);
     // The tightest window is the one that makes it wait longest, else the one with the least left.
     if (i == 0 || wait > longest || (longest == 0 && remaining < least)) {
       longest = wait;
@@ -70,10 +71,35 @@ void Bucket::Take(int64_t now, uint32_t cost) {
   }
 }
 
+Duration Bucket::ResetOf(size_t index, int64_t now) const {
+  const LimitPlan::Window& window = plan_->windows()[index];
+  return Duration(gcra() ? GcraReset(window.rate, Tat(index), now)
+                         : SlidingReset(ring_, Sliding(window), now));
+}
+
+BucketUse Bucket::Use(int64_t now) const {
+  now = Level(now);
+  BucketUse fullest;
+  for (size_t i = 0; i < plan_->windows().size(); ++i) {
+    const LimitPlan::Window& window = plan_->windows()[i];
+    const uint32_t used = window.burst - std::min(window.burst, Remaining(window, i, now));
+    // used / limit, compared without dividing.
+    if (i == 0 || uint64_t{used} * fullest.limit > uint64_t{fullest.used} * window.burst) {
+      fullest = {static_cast<uint8_t>(i), window.burst, used};
+    }
+  }
+  return fullest;
+}
+
+LimitDecision Bucket::Peek(int64_t now, uint32_t cost) const { return Test(Level(now), cost); }
+
 LimitDecision Bucket::Check(int64_t now, uint32_t cost, LimitMemory& memory, bool must_grow) {
   now = Level(now);
   LimitDecision decision = Test(now, cost);
-  if (!decision.allowed) return decision;
+  if (!decision.allowed) {
+    if (plan_->reports()) decision.reset = ResetOf(decision.window, now);
+    return decision;
+  }
   DropIdleOlder(now, memory);
   size_t growth = 0;
   for (Bucket* b = this; b != nullptr; b = b->older_.get()) {
@@ -92,6 +118,7 @@ LimitDecision Bucket::Check(int64_t now, uint32_t cost, LimitMemory& memory, boo
     return decision;
   }
   for (Bucket* b = this; b != nullptr; b = b->older_.get()) b->Take(now, cost);
+  if (plan_->reports()) decision.reset = ResetOf(decision.window, now);
   return decision;
 }
 

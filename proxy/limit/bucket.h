@@ -27,9 +27,19 @@ struct LimitDecision {
   uint8_t window = 0;      // the tightest: index into the plan's windows
   uint32_t limit = 0;      // what that window holds when full: its count, or the burst
   uint32_t remaining = 0;  // what it still has, after this request
+  uint8_t violated = 0;    // windows without room for it: bit n is window n (there are at most 8)
   // When refused: how long until this cost fits (the longest of the windows' waits). kNeverFits:
   // the cost is more than the plan can ever admit.
   Duration retry_after{};
+  // Of a plan that reports: how long until the tightest window has more than it has now.
+  Duration reset{};
+};
+
+// How full a counter is.
+struct BucketUse {
+  uint8_t window = 0;  // the fullest
+  uint32_t limit = 0;
+  uint32_t used = 0;
 };
 
 // Bytes that all counters together may take. Thread-safe.
@@ -70,6 +80,10 @@ class Bucket {
   // grow comes from `memory`; with `must_grow` beyond its bound too.
   LimitDecision Check(int64_t now, uint32_t cost, LimitMemory& memory, bool must_grow = false);
 
+  // What Check would say, memory apart; takes nothing.
+  LimitDecision Peek(int64_t now, uint32_t cost) const;
+
+  BucketUse Use(int64_t now) const;
   // When it will be full again and carry no information.
   int64_t BusyUntil() const;
   // Bytes outside the object.
@@ -85,6 +99,7 @@ class Bucket {
   int64_t Level(int64_t now) const;
   LimitDecision Test(int64_t now, uint32_t cost) const;
   uint32_t Remaining(const LimitPlan::Window& window, size_t index, int64_t now) const;
+  Duration ResetOf(size_t index, int64_t now) const;
   // The capacity that taking `cost` needs.
   uint32_t Prepare(int64_t now, uint32_t cost);
   void Take(int64_t now, uint32_t cost);

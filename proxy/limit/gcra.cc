@@ -36,6 +36,14 @@ uint32_t GcraRemaining(const GcraRate& rate, int64_t tat, int64_t now) {
       std::min<int64_t>(room / rate.interval, std::numeric_limits<uint32_t>::max()));
 }
 
+int64_t GcraReset(const GcraRate& rate, int64_t tat, int64_t now) {
+  const int64_t backlog = Backlog(tat, now);
+  const int64_t room = rate.tolerance - backlog;
+  // Of the unit that is being earned, this much is there already.
+  const int64_t earned = room > 0 ? room % rate.interval : room;
+  return std::min(backlog, rate.interval - earned);
+}
+
 int64_t GcraConsumed(const GcraRate& rate, int64_t tat, int64_t now) {
   const int64_t backlog = Backlog(tat, now);
   return backlog == 0 ? 0 : (backlog - 1) / rate.interval + 1;

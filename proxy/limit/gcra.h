@@ -32,6 +32,9 @@ int64_t GcraTake(const GcraRate& rate, int64_t tat, int64_t now, uint32_t cost);
 // Units that could be taken at `now`.
 uint32_t GcraRemaining(const GcraRate& rate, int64_t tat, int64_t now);
 
+// How long until one unit more than those could be taken; 0: the bucket is full.
+int64_t GcraReset(const GcraRate& rate, int64_t tat, int64_t now);
+
 // Units consumed and not yet earned back, rounded up.
 int64_t GcraConsumed(const GcraRate& rate, int64_t tat, int64_t now);
 

@@ -15,6 +15,12 @@ std::shared_ptr<const LimitPlan> LimitPlan::Compile(const PlanPolicy& policy,
   plan->id_ = absl::StrCat(environment, "\n", policy.name);
   plan->id_hash_ = SipHash({}, plan->id_);
   plan->algorithm_ = policy.algorithm;
+  plan->concurrency_ = policy.concurrency;
+  plan->reports_ = policy.headers != LimitHeaders::kNone;
+  plan->shadow_ = policy.shadow;
+  plan->show_claims_ = policy.show_claims;
+  plan->name_ = policy.name;
+  plan->per_ = policy.per;
   const bool gcra = policy.algorithm == LimitAlgorithm::kGcra;
   uint32_t max_cost = std::numeric_limits<uint32_t>::max();
   for (const WindowPolicy& w : policy.windows) {
@@ -29,7 +35,8 @@ std::shared_ptr<const LimitPlan> LimitPlan::Compile(const PlanPolicy& policy,
       window.rate = MakeGcraRate(window.count, window.period, window.burst);
       fits = std::min(fits, window.rate.tolerance / window.rate.interval);
     }
-    max_cost = static_cast<uint32_t>(std::min<int64_t>(max_cost, fits));
+    window.max_cost = static_cast<uint32_t>(fits);
+    max_cost = std::min(max_cost, window.max_cost);
     plan->max_count_ = std::max(plan->max_count_, window.count);
     plan->max_period_ = std::max(plan->max_period_, window.period);
     plan->windows_.push_back(window);

@@ -20,12 +20,15 @@ class LimitPlan {
     uint32_t count = 0;
     int64_t period = 0;  // ns
     uint32_t burst = 0;  // what a full bucket holds; the count, for a sliding window
-    GcraRate rate;       // GCRA only
+    // A request that costs more never fits: the burst, or less where the arithmetic saturates.
+    uint32_t max_cost = 0;
+    GcraRate rate;  // GCRA only
     friend bool operator==(const Window&, const Window&) = default;
   };
 
   // The counters belong to (environment, plan's name), never to the rate: see limit_table.h.
-  // A policy that validation would refuse (no window, or one that admits nothing) admits nothing.
+  // A policy that validation would refuse (no window, or one that admits nothing) admits nothing:
+  // who asks a plan that only limits concurrency asks ConcurrencyTable alone.
   static std::shared_ptr<const LimitPlan> Compile(const PlanPolicy& policy,
                                                   absl::string_view environment = "default");
 
@@ -37,6 +40,16 @@ class LimitPlan {
   int64_t max_period() const { return max_period_; }
   // A request that costs more is never admitted.
   uint32_t max_cost() const { return max_cost_; }
+  uint32_t concurrency() const { return concurrency_; }  // 0: any number
+  // Clients are told when there is room again (LimitDecision::reset).
+  bool reports() const { return reports_; }
+  bool shadow() const { return shadow_; }
+
+  // For operators.
+  const std::string& name() const { return name_; }
+  const std::vector<LimitKeyPart>& per() const { return per_; }
+  bool show_claims() const { return show_claims_; }
+
   // Same windows, counted alike: what was counted under one needs no conversion for the other.
   bool CountsLike(const LimitPlan& other) const;
 
@@ -50,6 +63,12 @@ class LimitPlan {
   uint32_t max_count_ = 0;
   int64_t max_period_ = 0;
   uint32_t max_cost_ = 0;
+  uint32_t concurrency_ = 0;
+  bool reports_ = false;
+  bool shadow_ = false;
+  bool show_claims_ = false;
+  std::string name_;
+  std::vector<LimitKeyPart> per_;
 };
 
 }  // namespace tollgate::proxy

@@ -12,6 +12,8 @@ namespace {
 constexpr size_t kSweepOnInsert = 2;
 constexpr size_t kSweepWhenFull = 8;
 constexpr size_t kMinChains = 16;
+// Chains that a scan looks at before it lets others have the shard.
+constexpr size_t kScanChains = 64;
 
 // What the allocator takes for `n` bytes: its header, and the rounding to 16.
 constexpr size_t Allocated(size_t n) { return (n + 8 + 15) & ~size_t{15}; }
@@ -20,10 +22,11 @@ constexpr size_t Allocated(size_t n) { return (n + 8 + 15) & ~size_t{15}; }
 
 struct LimitTable::Entry {
   Entry(uint64_t h, absl::string_view k, const std::shared_ptr<const LimitPlan>& plan)
-      : hash(h), key(k), bucket(plan) {}
+      : hash(static_cast<uint32_t>(h)), key(k), bucket(plan) {}
 
   bool Is(uint64_t h, const LimitPlan& plan, absl::string_view k) const {
-    return hash == h && key == k && (&bucket.plan() == &plan || bucket.plan().id() == plan.id());
+    return hash == static_cast<uint32_t>(h) && key == k &&
+           (&bucket.plan() == &plan || bucket.plan().id() == plan.id());
   }
   size_t Bytes() const {
     static const size_t short_key = std::string().capacity();
@@ -32,7 +35,8 @@ struct LimitTable::Entry {
   }
 
   std::unique_ptr<Entry> next;
-  const uint64_t hash;
+  const uint32_t hash;  // of the text, its lower half: the upper one chose the shard
+  uint32_t refused = 0;
   const std::string key;
   Bucket bucket;
 };
@@ -81,6 +85,16 @@ class alignas(64) LimitTable::Shard {
 
   size_t chains() const { return chains_.size(); }
 
+  // Shows the entries of `chains` chains from `first` on; returns how many they were.
+  template <typename F>
+  size_t Scan(size_t first, size_t chains, F f) const {
+    size_t seen = 0;
+    for (size_t i = first; i < std::min(first + chains, chains_.size()); ++i) {
+      for (const Entry* e = chains_[i].get(); e != nullptr; e = e->next.get(), ++seen) f(*e);
+    }
+    return seen;
+  }
+
  private:
   std::unique_ptr<Entry>& Chain(uint64_t hash) { return chains_[hash & (chains_.size() - 1)]; }
   const std::unique_ptr<Entry>& Chain(uint64_t hash) const {
@@ -111,7 +125,8 @@ LimitTable::LimitTable(LimitTableOptions options)
       hash_key_(options.hash_key),
       memory_(options.max_bytes),
       shards_(std::make_unique<Shard[]>(kShards)),
-      overflow_(std::make_unique<Shard>()) {}
+      overflow_(std::make_unique<Shard>()),
+      concurrency_(options.hash_key) {}
 
 LimitTable::~LimitTable() = default;
 
@@ -124,15 +139,13 @@ LimitDecision LimitTable::Check(const std::shared_ptr<const LimitPlan>& plan, ab
                                 MonoTime now, uint32_t cost) {
   cost = std::max<uint32_t>(cost, 1);
   if (cost > plan->max_cost()) {
-    LimitDecision never;
-    never.retry_after = LimitDecision::kNeverFits;
-    never.limit = plan->max_cost();
-    return never;
+    CountRefusal(*plan);
+    return Never(*plan, cost);
   }
-  const int64_t ns = now.time_since_epoch().count();
   const uint64_t hash = Hash(*plan, key);
   Shard& shard = shards_[hash >> 56];
   std::lock_guard lock(shard.mutex);
+  const int64_t ns = Level(now);
   Entry* entry = shard.Find(hash, *plan, key);
   if (entry == nullptr) {
     Drop(shard.Sweep(ns, kSweepOnInsert, memory_));
@@ -147,8 +160,50 @@ LimitDecision LimitTable::Check(const std::shared_ptr<const LimitPlan>& plan, ab
   }
   if (&entry->bucket.plan() != plan.get()) entry->bucket.Adopt(plan, ns, memory_);
   const LimitDecision decision = entry->bucket.Check(ns, cost, memory_);
-  if (decision.starved) starved_.fetch_add(1, std::memory_order_relaxed);
+  if (!decision.allowed) {
+    ++entry->refused;
+    CountRefusal(*plan);
+    if (decision.starved) starved_.fetch_add(1, std::memory_order_relaxed);
+  }
   return decision;
+}
+
+LimitDecision LimitTable::Peek(const std::shared_ptr<const LimitPlan>& plan, absl::string_view key,
+                               MonoTime now, uint32_t cost) const {
+  cost = std::max<uint32_t>(cost, 1);
+  if (cost > plan->max_cost()) return Never(*plan, cost);
+  const uint64_t hash = Hash(*plan, key);
+  Shard& shard = shards_[hash >> 56];
+  std::lock_guard lock(shard.mutex);
+  const int64_t ns =
+      std::max(now.time_since_epoch().count(), newest_.load(std::memory_order_relaxed));
+  const Entry* entry = shard.Find(hash, *plan, key);
+  // One that counts otherwise is converted by whoever takes; until then, its own windows answer.
+  return entry != nullptr && cost <= entry->bucket.plan().max_cost() ? entry->bucket.Peek(ns, cost)
+                                                                     : Bucket(plan).Peek(ns, cost);
+}
+
+int64_t LimitTable::Level(MonoTime now) {
+  const int64_t ns = now.time_since_epoch().count();
+  int64_t newest = newest_.load(std::memory_order_relaxed);
+  while (newest < ns) {
+    if (newest_.compare_exchange_weak(newest, ns, std::memory_order_relaxed)) return ns;
+  }
+  return newest;
+}
+
+LimitDecision LimitTable::Never(const LimitPlan& plan, uint32_t cost) {
+  LimitDecision never;
+  never.retry_after = LimitDecision::kNeverFits;
+  never.limit = plan.max_cost();
+  for (size_t i = 0; i < plan.windows().size(); ++i) {
+    if (plan.windows()[i].max_cost < cost) never.violated |= static_cast<uint8_t>(1u << i);
+  }
+  return never;
+}
+
+void LimitTable::CountRefusal(const LimitPlan& plan) {
+  (plan.shadow() ? shadow_refused_ : refused_).fetch_add(1, std::memory_order_relaxed);
 }
 
 LimitTable::Entry* LimitTable::Insert(Shard& shard, uint64_t hash,
@@ -190,6 +245,10 @@ LimitDecision LimitTable::CheckOverflow(const std::shared_ptr<const LimitPlan>& 
   if (&entry->bucket.plan() != plan.get()) entry->bucket.Adopt(plan, now, memory_);
   LimitDecision decision = entry->bucket.Check(now, cost, memory_, /*must_grow=*/true);
   decision.overflow = true;
+  if (!decision.allowed) {
+    ++entry->refused;
+    CountRefusal(*plan);
+  }
   const int64_t until = entry->bucket.BusyUntil();
   int64_t known = overflow_until_.load(std::memory_order_relaxed);
   while (known < until && !overflow_until_.compare_exchange_weak(known, until)) {
@@ -212,19 +271,37 @@ void LimitTable::Drop(size_t entries) {
 }
 
 size_t LimitTable::Sweep(MonoTime now, size_t counters) {
-  const int64_t ns = now.time_since_epoch().count();
   size_t dropped = 0;
   for (size_t visited = 0; visited < kShards && counters > 0; ++visited) {
     Shard& shard = shards_[sweep_shard_.fetch_add(1, std::memory_order_relaxed) % kShards];
     std::lock_guard lock(shard.mutex);
     const size_t share = std::min(counters, shard.chains());
-    dropped += shard.Sweep(ns, share, memory_);
+    dropped += shard.Sweep(Level(now), share, memory_);
     counters -= std::max<size_t>(share, 1);
   }
   Drop(dropped);
   std::lock_guard lock(overflow_->mutex);
-  overflow_->Sweep(ns, 1, memory_);
+  overflow_->Sweep(Level(now), 1, memory_);
   return dropped;
+}
+
+bool LimitTable::Scan(MonoTime now, size_t counters, LimitScanCursor* cursor, See see) {
+  const int64_t ns = Level(now);
+  size_t seen = 0;
+  for (; cursor->shard <= kShards; ++cursor->shard, cursor->chain = 0) {
+    Shard& shard = cursor->shard == kShards ? *overflow_ : shards_[cursor->shard];
+    for (bool more = true; more;) {
+      if (seen >= counters) return false;
+      std::lock_guard lock(shard.mutex);
+      seen += 1 + shard.Scan(cursor->chain, kScanChains, [&](const Entry& entry) {
+        see(entry.bucket.plan(), entry.key, entry.bucket.Use(ns), entry.refused);
+      });
+      cursor->chain += kScanChains;
+      more = cursor->chain < shard.chains();
+    }
+  }
+  *cursor = {};
+  return true;
 }
 
 LimitTableStats LimitTable::Stats() const {
@@ -234,6 +311,9 @@ LimitTableStats LimitTable::Stats() const {
   stats.dropped = dropped_.load(std::memory_order_relaxed);
   stats.overflowed = overflowed_.load(std::memory_order_relaxed);
   stats.starved = starved_.load(std::memory_order_relaxed);
+  stats.refused = refused_.load(std::memory_order_relaxed);
+  stats.shadow_refused = shadow_refused_.load(std::memory_order_relaxed);
+  stats.max_entries = max_entries_;
   return stats;
 }
 

@@ -12,6 +12,10 @@
 // is in use starts with all that it has consumed, for some of it may be the key's own. When a
 // sliding window may not grow for want of memory the request is refused.
 //
+// Time never goes back in here: a caller whose clock lags another's, or was set back, is answered
+// as of the newest time that anybody has told. So a counter that was dropped would have been full
+// at every later check: whether it was dropped changes no decision.
+//
 // Keys come from clients: the hash is keyed (SipHash) and the whole key is compared.
 #pragma once
 
@@ -22,9 +26,11 @@
 #include <mutex>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "common/base/clock.h"
 #include "proxy/limit/bucket.h"
+#include "proxy/limit/concurrency.h"
 #include "proxy/limit/limit_plan.h"
 #include "proxy/limit/siphash.h"
 
@@ -42,6 +48,15 @@ struct LimitTableStats {
   uint64_t dropped = 0;     // counters that were full again
   uint64_t overflowed = 0;  // checks answered by an overflow bucket
   uint64_t starved = 0;     // checks refused because a sliding window had no memory to grow
+  uint64_t refused = 0;     // checks refused, those under a plan in shadow mode apart
+  uint64_t shadow_refused = 0;
+  size_t max_entries = 0;
+};
+
+// Where a scan of the table is. A value; as new: at the beginning.
+struct LimitScanCursor {
+  size_t shard = 0;
+  size_t chain = 0;
 };
 
 class LimitTable {
@@ -52,9 +67,12 @@ class LimitTable {
   ~LimitTable();
 
   // Tests every window of `plan` for `key`, and takes `cost` units (0 counts as 1) from all or
-  // none. `now` is monotonic; a worker whose clock lags another's is treated as if it were level.
+  // none.
   LimitDecision Check(const std::shared_ptr<const LimitPlan>& plan, absl::string_view key,
                       MonoTime now, uint32_t cost = 1);
+  // What Check would say, without taking or counting anything, not even a refusal.
+  LimitDecision Peek(const std::shared_ptr<const LimitPlan>& plan, absl::string_view key,
+                     MonoTime now, uint32_t cost = 1) const;
 
   // Looks at about `counters` of them and drops those that are full again; returns how many. For a
   // timer, so that memory returns when no new keys come. Holds a shard's lock for one shard's part.
@@ -62,18 +80,35 @@ class LimitTable {
 
   LimitTableStats Stats() const;
 
+  // Shows about `counters` counters, from the cursor on; true: that was the last of them, and the
+  // cursor is at the beginning again. A table that grows meanwhile may show one twice or not at
+  // all. `see` is called with a shard's lock held, and is brief.
+  using See = absl::FunctionRef<void(const LimitPlan& plan, absl::string_view key,
+                                     const BucketUse& use, uint32_t refused)>;
+  bool Scan(MonoTime now, size_t counters, LimitScanCursor* cursor, See see);
+
+  // What is in progress, for plans that limit that.
+  ConcurrencyTable& concurrency() { return concurrency_; }
+  const SipKey& hash_key() const { return hash_key_; }
+
  private:
   struct Entry;
   class Shard;
   static constexpr size_t kShards = 256;
 
   uint64_t Hash(const LimitPlan& plan, absl::string_view key) const;
+  // `now`, or the newest time that anybody has told. Asked under the lock of the shard that is
+  // looked at, so that it is not before the last sweep of that shard.
+  int64_t Level(MonoTime now);
   // Null when the table is full. The shard is locked, and so for CheckOverflow.
   Entry* Insert(Shard& shard, uint64_t hash, const std::shared_ptr<const LimitPlan>& plan,
                 absl::string_view key, int64_t now);
   void Inherit(const std::shared_ptr<const LimitPlan>& plan, int64_t now, Entry& entry);
   LimitDecision CheckOverflow(const std::shared_ptr<const LimitPlan>& plan, int64_t now,
                               uint32_t cost);
+  // The answer to a cost that the plan never admits.
+  static LimitDecision Never(const LimitPlan& plan, uint32_t cost);
+  void CountRefusal(const LimitPlan& plan);
   // While `locked` is locked.
   void SweepAnother(const Shard& locked, int64_t now);
   void Drop(size_t entries);
@@ -85,12 +120,16 @@ class LimitTable {
   std::atomic<uint64_t> dropped_{0};
   std::atomic<uint64_t> overflowed_{0};
   std::atomic<uint64_t> starved_{0};
+  std::atomic<uint64_t> refused_{0};
+  std::atomic<uint64_t> shadow_refused_{0};
   std::atomic<size_t> sweep_shard_{0};
   // Until when some overflow bucket is in use. Monotone.
   std::atomic<int64_t> overflow_until_{0};
-  std::unique_ptr<Shard[]> shards_;
+  alignas(64) std::atomic<int64_t> newest_{0};
+  alignas(64) std::unique_ptr<Shard[]> shards_;
   // The overflow buckets, by plan. Locked after a shard, never before one.
   std::unique_ptr<Shard> overflow_;
+  ConcurrencyTable concurrency_;
 };
 
 // Whole seconds for Retry-After: rounded up, at least 1.

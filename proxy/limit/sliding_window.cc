@@ -71,4 +71,9 @@ uint32_t SlidingRemaining(const StampRing& ring, const SlidingWindow& window, in
   return used >= window.count ? 0 : window.count - used;
 }
 
+int64_t SlidingReset(const StampRing& ring, const SlidingWindow& window, int64_t now) {
+  const uint32_t used = std::min(ring.CountAfter(now - window.period), window.count);
+  return used == 0 ? 0 : ring.Newest(used) + window.period - now;
+}
+
 }  // namespace tollgate::proxy

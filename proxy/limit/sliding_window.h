@@ -53,5 +53,7 @@ struct SlidingWindow {
 int64_t SlidingWait(const StampRing& ring, const SlidingWindow& window, int64_t now, uint32_t cost);
 // Units that could be taken at `now`.
 uint32_t SlidingRemaining(const StampRing& ring, const SlidingWindow& window, int64_t now);
+// How long until one unit more than those could be taken; 0: the window is empty.
+int64_t SlidingReset(const StampRing& ring, const SlidingWindow& window, int64_t now);
 
 }  // namespace tollgate::proxy

@@ -23,6 +23,8 @@ class BufferPool {
   size_t in_use() const { return in_use_; }
   size_t budget() const { return budget_; }
   bool over_budget() const { return in_use_ > budget_; }
+  // Four fifths are in use: what can wait is refused, before everything is.
+  bool nearly_over_budget() const { return in_use_ > budget_ - budget_ / 5; }
 
   struct Chunk {
     char* data = nullptr;

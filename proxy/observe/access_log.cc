@@ -1,5 +1,6 @@
 #include "proxy/observe/access_log.h"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstring>
@@ -18,10 +19,12 @@ constexpr size_t kBatchBytes = 32 << 10;
 constexpr size_t kMaxMethod = 32;
 constexpr size_t kMaxName = 128;
 constexpr size_t kMaxLong = 512;  // path template, retries
-constexpr size_t kNames = 14;     // fields of at most kMaxName
+constexpr size_t kNames = 17;     // fields of at most kMaxName
 constexpr absl::string_view kEllipsis = "\xE2\x80\xA6";
-constexpr size_t kMaxLine =
-    (kMaxMethod + kNames * kMaxName + 2 * kMaxLong) * kJsonEscapeFactor + 1024;
+constexpr size_t kMaxTries = 8;  // a request has fewer
+constexpr size_t kMaxTry = 3 * kMaxName * kJsonEscapeFactor + 160;
+constexpr size_t kMaxLine = (kMaxMethod + kNames * kMaxName + 2 * kMaxLong) * kJsonEscapeFactor +
+                            kMaxTries * kMaxTry + 1024;
 
 // One line in a buffer that holds the longest there can be.
 class Line {
@@ -124,6 +127,26 @@ class Line {
   char* end_;
 };
 
+void AppendTries(absl::Span<const AttemptRecord> tries, Line& line) {
+  if (tries.empty()) return;
+  line.Literal(",\"tries\":[");
+  for (const AttemptRecord& attempt : tries.first(std::min(tries.size(), kMaxTries))) {
+    if (&attempt != tries.data()) line.Literal(",");
+    if (attempt.sent) {
+      line.Literal("{\"sent\":true");
+    } else {
+      line.Literal("{\"sent\":false");
+    }
+    line.Text(",\"allowed_by\":\"", attempt.allowed_by);
+    line.Text(",\"endpoint\":\"", attempt.endpoint);
+    if (attempt.status > 0) line.Number(",\"status\":", static_cast<uint64_t>(attempt.status));
+    line.Text(",\"ended\":\"", attempt.ended);
+    line.Micros(",\"duration_us\":", attempt.duration);
+    line.Literal("}");
+  }
+  line.Literal("]");
+}
+
 }  // namespace
 
 void FormatAccessRecord(const AccessRecord& record, std::string* out) {
@@ -146,10 +169,14 @@ void FormatAccessRecord(const AccessRecord& record, std::string* out) {
   line.Number(",\"status\":", record.status > 0 ? static_cast<uint64_t>(record.status) : 0);
   line.Text(",\"step\":\"", record.step);
   line.Text(",\"reason\":\"", record.reason);
+  line.Text(",\"plan\":\"", record.plan);
+  line.Text(",\"shadow_plan\":\"", record.shadow_plan);
+  line.Text(",\"fault\":\"", record.fault);
   line.Text(",\"upstream\":\"", record.upstream);
   line.Text(",\"endpoint\":\"", record.endpoint);
   if (record.attempts > 0) line.Number(",\"attempts\":", record.attempts);
   line.Text(",\"retries\":\"", record.retries, kMaxLong);
+  AppendTries(record.tries, line);
   line.Number(",\"bytes_in\":", record.bytes_in);
   line.Number(",\"bytes_out\":", record.bytes_out);
   line.Micros(",\"duration_us\":", record.duration);

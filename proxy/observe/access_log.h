@@ -13,10 +13,22 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "common/base/address.h"
 #include "common/base/clock.h"
 
 namespace tollgate::proxy {
+
+// One attempt of a request that took several.
+struct AttemptRecord {
+  uint32_t number = 0;  // from 1, in the order in which they began
+  std::string endpoint;
+  absl::string_view allowed_by;  // "first", "hedge", or why the request could be sent again
+  int status = 0;                // of its response; 0: there was none
+  absl::string_view ended;       // how it ended without a whole response: "upstream_closed"
+  bool sent = false;             // a byte of the request may have left
+  Duration duration{};           // to the response head, or to its end without one
+};
 
 // What is known when a stream ends. Views are valid during the call only.
 struct AccessRecord {
@@ -32,17 +44,21 @@ struct AccessRecord {
   absl::string_view route;          // name
   absl::string_view path_template;  // "/payments/{id}"
   absl::string_view method;
-  int status = 0;              // 0: the client went before there was an answer
-  absl::string_view step;      // the step that refused
-  absl::string_view reason;    // its word, or why the upstream failed
-  absl::string_view upstream;  // name
-  absl::string_view endpoint;  // address of the last attempt
+  int status = 0;                 // 0: the client went before there was an answer
+  absl::string_view step;         // the step that refused
+  absl::string_view reason;       // its word, or why the upstream failed
+  absl::string_view plan;         // the plan whose limit refused
+  absl::string_view shadow_plan;  // one in shadow mode, whose limit would have refused
+  absl::string_view fault;        // injected on purpose: "delay", "abort", "delay,abort"
+  absl::string_view upstream;     // name
+  absl::string_view endpoint;     // address of the last attempt
   uint32_t attempts = 0;
-  absl::string_view retries;     // why each further attempt was allowed, comma separated
-  uint64_t bytes_in = 0;         // request body
-  uint64_t bytes_out = 0;        // response body
-  Duration duration{};           // head complete to response handed over
-  Duration upstream_duration{};  // last attempt: start to response head
+  absl::Span<const AttemptRecord> tries;  // each of them, in order, when there were several
+  absl::string_view retries;              // why each further attempt was allowed, comma separated
+  uint64_t bytes_in = 0;                  // request body
+  uint64_t bytes_out = 0;                 // response body
+  Duration duration{};                    // head complete to response handed over
+  Duration upstream_duration{};           // last attempt: start to response head
   absl::string_view release;
 };
 

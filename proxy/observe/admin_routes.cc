@@ -92,6 +92,10 @@ std::vector<Route> RoutesOf(const AdminActions& actions) {
                         [&](const RequestHead&) { return Json(actions.stats()); }});
     }
   }
+  if (actions.upstreams) {
+    routes.push_back({"/upstreams", Reading(), "upstreams, their endpoints and who is out, and why",
+                      [&](const RequestHead&) { return Json(actions.upstreams()); }});
+  }
   if (actions.set_log_level) {
     routes.push_back({"/log-level",
                       {"PUT", "POST"},

@@ -25,6 +25,7 @@ struct AdminActions {
   std::function<std::string()> metrics;                 // Prometheus text
   std::function<std::string()> config;                  // effective configuration: JSON, redacted
   std::function<std::string()> stats;                   // JSON
+  std::function<std::string()> upstreams;               // JSON: endpoints and their health
   std::function<absl::Status(absl::string_view level)> set_log_level;
   std::function<absl::Status()> drain;
 };

@@ -67,6 +67,11 @@ void Metrics::AddCounter(std::string name, std::string help, std::function<doubl
   AddCallback({std::move(name), std::move(help), /*counter=*/true, std::move(read)});
 }
 
+void Metrics::AddFamilies(std::function<void(Exposition*)> write) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  families_.push_back(std::move(write));
+}
+
 void Metrics::AddAccessLog(const AccessLogWriter* log) {
   if (log == nullptr) return;
   AddCounter("access_log_lines_written_total", "Lines of the access log that were written.",
@@ -80,15 +85,18 @@ std::string Metrics::Scrape() const {
   // Series are never removed and workers outlive us, so counting goes on while this reads.
   std::vector<const WorkerMetrics*> workers;
   std::vector<Callback> callbacks;
+  std::vector<std::function<void(Exposition*)>> families;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     workers = workers_;
     callbacks = callbacks_;
+    families = families_;
   }
   Merged<6, uint64_t> requests;
   Merged<3, RouteSums> routes;
   Merged<1, UpstreamSums> upstreams;
-  Merged<2, uint64_t> refused, failures, retries, errors;
+  Merged<4, uint64_t> faults;
+  Merged<2, uint64_t> refused, limited, failures, retries, errors;
   double connections = 0, streams = 0, buffers = 0;
   for (const WorkerMetrics* worker : workers) {
     const WorkerMetrics::Impl& impl = *worker->impl_;
@@ -105,6 +113,8 @@ std::string Metrics::Scrape() const {
       sums.attempts += s.value.attempts.get();
     });
     impl.refused.ForEach([&](const auto& s) { refused[s.labels] += s.value.get(); });
+    impl.limited.ForEach([&](const auto& s) { limited[s.labels] += s.value.get(); });
+    impl.faults.ForEach([&](const auto& s) { faults[s.labels] += s.value.get(); });
     impl.failures.ForEach([&](const auto& s) { failures[s.labels] += s.value.get(); });
     impl.retries.ForEach([&](const auto& s) { retries[s.labels] += s.value.get(); });
     impl.errors.ForEach([&](const auto& s) { errors[s.labels] += s.value.get(); });
@@ -130,6 +140,13 @@ std::string Metrics::Scrape() const {
   out.Family("tollgate_refused_total", "Requests that a policy step refused.", Type::kCounter,
              {"step", "reason"});
   WriteSamples(refused, &out);
+  out.Family("tollgate_limited_total",
+             "Requests over a limit: refused, or let through by a plan in shadow mode.",
+             Type::kCounter, {"plan", "result"});
+  WriteSamples(limited, &out);
+  out.Family("tollgate_faults_injected_total", "Requests that met a fault on purpose.",
+             Type::kCounter, {"api", "version", "route", "fault"});
+  WriteSamples(faults, &out);
   out.Family("tollgate_downstream_errors_total",
              "Connections and requests that ended before there was a request to judge.",
              Type::kCounter, {"listener", "reason"});
@@ -158,6 +175,7 @@ std::string Metrics::Scrape() const {
                callback.counter ? Type::kCounter : Type::kGauge);
     out.Sample({}, callback.read());
   }
+  for (const auto& write : families) write(&out);
   return out.Take();
 }
 

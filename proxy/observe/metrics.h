@@ -17,6 +17,8 @@
 
 namespace tollgate::proxy {
 
+class Exposition;
+
 // One worker's counters. Written by its thread, read by a scrape.
 class WorkerMetrics {
  public:
@@ -58,6 +60,8 @@ class Metrics {
   // It must not block, nor call into this object. The same name again replaces the first.
   void AddGauge(std::string name, std::string help, std::function<double()> read);
   void AddCounter(std::string name, std::string help, std::function<double()> read);
+  // The same for whole families with labels.
+  void AddFamilies(std::function<void(Exposition*)> write);
   // Lines written and dropped. `log` outlives the last scrape.
   void AddAccessLog(const AccessLogWriter* log);
   // The whole exposition.
@@ -81,6 +85,7 @@ class Metrics {
   mutable std::mutex mutex_;
   std::vector<const WorkerMetrics*> workers_;  // guarded by mutex_
   std::vector<Callback> callbacks_;            // guarded by mutex_
+  std::vector<std::function<void(Exposition*)>> families_;  // guarded by mutex_
 };
 
 }  // namespace tollgate::proxy

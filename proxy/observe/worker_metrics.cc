@@ -97,6 +97,19 @@ void WorkerMetrics::Record(const AccessRecord& record) {
   if (!record.step.empty()) {
     impl.refused.GetBounded({record.step, record.reason}, kMaxPairs, {kOther, kOther}).value.Add(1);
   }
+  if (!record.plan.empty()) {
+    impl.limited.GetBounded({record.plan, "refused"}, kMaxPairs, {kOther, "refused"}).value.Add(1);
+  }
+  if (!record.shadow_plan.empty()) {
+    impl.limited.GetBounded({record.shadow_plan, "shadow"}, kMaxPairs, {kOther, "shadow"})
+        .value.Add(1);
+  }
+  if (!record.fault.empty()) {
+    impl.faults
+        .GetBounded({record.api, record.version, record.route, record.fault}, kMaxPairs,
+                    {kOther, kOther, kOther, record.fault})
+        .value.Add(1);
+  }
   if (record.attempts > 0) impl.CountUpstream(record, request);
 }
 

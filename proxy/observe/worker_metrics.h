@@ -41,6 +41,8 @@ struct WorkerMetrics::Impl {
   Routes routes;
   Upstreams upstreams;
   Pairs refused;   // step, reason
+  Pairs limited;   // plan, result: "refused", "shadow"
+  SeriesTable<4, Counter> faults;  // api, version, route, fault: on purpose
   Pairs failures;  // upstream, reason
   Pairs retries;   // upstream, reason
   Pairs errors;    // listener, reason: what never became a request

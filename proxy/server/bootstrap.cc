@@ -54,6 +54,8 @@ absl::Status CompleteBootstrap(config::v1::Bootstrap* b, bool standalone) {
   if (b->workers() == 0) b->set_workers(CpuQuota());
   if (b->drain_deadline_seconds() == 0) b->set_drain_deadline_seconds(30);
   if (b->buffer_budget_bytes() == 0) b->set_buffer_budget_bytes(uint64_t{256} << 20);
+  if (b->limit_keys() == 0) b->set_limit_keys(1'000'000);
+  if (b->limit_bytes() == 0) b->set_limit_bytes(uint64_t{512} << 20);
 
   if (b->workers() > 256) {
     return Bad("workers", absl::StrCat(b->workers()), "expected 1 to 256, or 0 for the CPU quota");
@@ -61,6 +63,12 @@ absl::Status CompleteBootstrap(config::v1::Bootstrap* b, bool standalone) {
   if (b->buffer_budget_bytes() < (1 << 20)) {
     return Bad("buffer_budget_bytes", absl::StrCat(b->buffer_budget_bytes()),
                "expected at least 1048576");
+  }
+  if (b->limit_keys() < 1000 || b->limit_keys() > 100'000'000) {
+    return Bad("limit_keys", absl::StrCat(b->limit_keys()), "expected 1000 to 100000000");
+  }
+  if (b->limit_bytes() < (1 << 20)) {
+    return Bad("limit_bytes", absl::StrCat(b->limit_bytes()), "expected at least 1048576");
   }
   for (absl::string_view level : {"trace", "debug", "info", "warn", "error", ""}) {
     if (level.empty()) {

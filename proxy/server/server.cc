@@ -8,7 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/log.h"
 #include "common/base/status.h"
+#include "common/policy/fault_check.h"
 #include "proxy/server/explain.h"
+#include "proxy/upstream/cluster_view.h"
 
 namespace tollgate::proxy {
 namespace {
@@ -16,6 +18,9 @@ namespace {
 // Counters that are full again give their memory back, also when no new keys come.
 constexpr auto kSweepEvery = std::chrono::seconds(1);
 constexpr size_t kSweepEntries = 16384;
+// Counters that one report about limits looks at, and keys that it names.
+constexpr size_t kReportedEntries = 250'000;
+constexpr size_t kReportedKeys = 50;
 
 }  // namespace
 
@@ -29,6 +34,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(Options options, const Cl
 Server::Server(Options options, const Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
+      limits_(options_.limits),
+      limit_top_(limits_, kReportedKeys),
       resolver_(std::make_unique<Resolver>(clock, Resolver::Options{})),
       services_{clock_,
                 limits_,
@@ -48,6 +55,11 @@ absl::Status Server::Init(Metrics& metrics) {
     metrics.AddWorker(&worker->metrics());
     workers_.push_back(std::move(worker));
   }
+  health_ = std::make_unique<HealthChecker>(
+      workers_.front()->loop(), clusters_,
+      static_cast<uint64_t>(clock_.Wall().time_since_epoch().count()));
+  metrics.AddFamilies(
+      [this](Exposition* out) { ExposeClusters(clusters_.All(), clock_.Mono(), out); });
   compiler_ = std::thread([this] { RunCompiler(); });
   return absl::OkStatus();
 }
@@ -61,9 +73,12 @@ Server::~Server() {
   jobs_wake_.notify_all();
   if (compiler_.joinable()) compiler_.join();
   {
-    // Acceptors live on the first worker's loop: they go there, before the loop does.
+    // Acceptors and probes live on the first worker's loop: they go there, before the loop does.
     std::lock_guard lock(mutex_);
     closed_ = true;
+    if (health_ != nullptr) {
+      workers_.front()->loop().Post([health = std::move(health_)]() mutable { health.reset(); });
+    }
     for (auto& [name, listener] : listeners_) {
       workers_.front()->loop().Post([acceptor = std::shared_ptr<Acceptor>(std::move(
                                          listener.acceptor))]() mutable { acceptor.reset(); });
@@ -107,6 +122,12 @@ void Server::Adopt(std::shared_ptr<const Policy> policy,
 
 void Server::Compile(std::shared_ptr<const Policy> policy,
                      std::function<void(std::vector<ResourceError>)> done) {
+  if (!options_.allow_faults) {
+    if (std::vector<ResourceError> refused = RefuseFaults(*policy); !refused.empty()) {
+      done(std::move(refused));
+      return;
+    }
+  }
   auto snapshot = Snapshot::Compile(policy, current_.get());
   if (!snapshot.ok()) {
     done({{absl::StrCat(kTypePrefix, "Epoch"), "", "INVALID", "",
@@ -153,10 +174,14 @@ void Server::Compile(std::shared_ptr<const Policy> policy,
         if (closed_) return;
         workers_.front()->loop().Post([this, policy, sockets, done] {
           SyncListeners(*policy, std::move(*sockets));
+          HealthChecker* health = nullptr;
           {
             std::lock_guard adopted(mutex_);
             policy_ = policy;
+            health = health_.get();
           }
+          // It ends on this loop too, if the server ends meanwhile.
+          if (health != nullptr) health->Update(policy->upstreams);
           adopted_.fetch_add(1);
           done({});
         });
@@ -324,10 +349,37 @@ void Server::Explain(agent::v1::Explain question,
   });
 }
 
+agent::v1::LimitUsage Server::LimitUsageNow() {
+  const LimitTableStats stats = limits_.Stats();
+  const ConcurrencyTable& concurrency = limits_.concurrency();
+  agent::v1::LimitUsage usage;
+  usage.set_keys(stats.entries);
+  usage.set_max_keys(stats.max_entries);
+  usage.set_bytes(stats.bytes);
+  usage.set_refused(stats.refused + concurrency.refused());
+  usage.set_shadow_refused(stats.shadow_refused + concurrency.shadow_refused());
+  usage.set_overflowed(stats.overflowed);
+  std::lock_guard lock(limit_top_mutex_);
+  limit_top_.Advance(clock_.Mono(), kReportedEntries);
+  for (LimitUse& use : limit_top_.Top()) {
+    agent::v1::LimitKeyUsage* key = usage.add_top();
+    key->set_plan(std::move(use.plan));
+    key->set_key(std::move(use.key));
+    key->set_window(std::move(use.window));
+    key->set_limit(use.limit);
+    key->set_used(use.used);
+    key->set_refused(use.refused);
+    key->set_shadow(use.shadow);
+  }
+  return usage;
+}
+
 std::shared_ptr<const Policy> Server::policy() const {
   std::lock_guard lock(mutex_);
   return policy_;
 }
+
+std::string Server::UpstreamsJson() const { return ClustersJson(clusters_.All(), clock_.Mono()); }
 
 std::map<std::string, Address> Server::bound() const {
   std::lock_guard lock(mutex_);

@@ -20,6 +20,8 @@
 #include "common/policy/policy.h"
 #include "proxy/control/explainer.h"
 #include "proxy/control/policy_sink.h"
+#include "proxy/health/health_checker.h"
+#include "proxy/limit/limit_top.h"
 #include "proxy/net/listener.h"
 #include "proxy/server/worker.h"
 
@@ -30,8 +32,10 @@ class Server final : public PolicySink, public Explainer {
   struct Options {
     uint32_t workers = 1;
     size_t budget_bytes = size_t{256} << 20;  // of buffers, all workers together
+    LimitTableOptions limits;                 // memory of limit counters
     AccessLogWriter* log = nullptr;           // outlives the server
     std::function<void(absl::string_view key_id)> on_unknown_key;
+    bool allow_faults = false;  // else a policy with faults is refused
   };
   static absl::StatusOr<std::unique_ptr<Server>> Create(Options options, const Clock& clock,
                                                         Metrics& metrics);
@@ -52,6 +56,11 @@ class Server final : public PolicySink, public Explainer {
   std::map<std::string, Address> bound() const;
   uint64_t adopted() const { return adopted_.load(); }
   LimitTable& limits() { return limits_; }
+  // What is known about the upstreams, as JSON. Any thread.
+  std::string UpstreamsJson() const;
+  // Totals, and the keys that are nearest to their limits. Each call looks at a part of the table
+  // more: with a million keys, what it says of one may be some calls old. Any thread but workers'.
+  agent::v1::LimitUsage LimitUsageNow();
   uint64_t log_dropped() const { return options_.log == nullptr ? 0 : options_.log->dropped(); }
 
   // Accepting ends and connections finish. Returns when all of them know and are counted. Not on a
@@ -87,10 +96,13 @@ class Server final : public PolicySink, public Explainer {
   const Options options_;
   const Clock& clock_;
   LimitTable limits_;
+  std::mutex limit_top_mutex_;
+  LimitTop limit_top_;  // guarded by limit_top_mutex_
   SharedClusters clusters_;
   std::unique_ptr<Resolver> resolver_;
   ProcessServices services_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<HealthChecker> health_;  // on the first worker's loop
 
   // Compiler thread.
   std::mutex jobs_mutex_;

@@ -11,6 +11,7 @@
 #include "common/base/status.h"
 #include "common/base/version.h"
 #include "common/crypto/sealed.h"
+#include "common/policy/fault_check.h"
 #include "common/policy/from_proto.h"
 
 namespace tollgate::proxy {
@@ -32,11 +33,14 @@ std::string Age(Duration age) {
 
 }  // namespace
 
-absl::StatusOr<config::v1::Bundle> ReadPolicyFile(const std::string& path, FileSystem& files) {
+absl::StatusOr<config::v1::Bundle> ReadPolicyFile(const std::string& path, FileSystem& files,
+                                                  bool allow_faults) {
   ASSIGN_OR_RETURN(const std::string json, files.Read(path, kMaxPolicyFile));
   auto bundle = BundleFromJson(json);
   if (!bundle.ok()) return Annotate(bundle.status(), path);
-  RETURN_IF_ERROR(Annotate(AllOf(FromBundle(*bundle).errors), path));
+  const PolicyOrErrors policy = FromBundle(*bundle);
+  RETURN_IF_ERROR(Annotate(AllOf(policy.errors), path));
+  if (!allow_faults) RETURN_IF_ERROR(Annotate(AllOf(RefuseFaults(policy.policy)), path));
   return bundle;
 }
 
@@ -135,6 +139,7 @@ absl::StatusOr<std::unique_ptr<ControlClient>> StartControl(
     usage.set_log_dropped(server.log_dropped());
     return usage;
   };
+  options.limits = [&server] { return server.LimitUsageNow(); };
   options.explainer = &server;
   if (!bootstrap.state_dir().empty()) {
     LastKnownGood::Options lkg;
@@ -253,6 +258,7 @@ absl::StatusOr<std::unique_ptr<AdminServer>> OpenAdmin(
   actions.stats = [&server, &readiness, &control] {
     return StatsJson(server, readiness, control);
   };
+  actions.upstreams = [&server] { return server.UpstreamsJson(); };
   actions.set_log_level = [](absl::string_view level) { return SetLogLevel(level); };
   actions.drain = [&signals] {
     signals.RequestStop();
@@ -287,9 +293,18 @@ void RegisterGauges(Metrics& metrics, Server& server, const AccessLogWriter* log
   metrics.AddGauge("limit_bytes", "Bytes of limit counters.", [&server] {
     return static_cast<double>(server.limits().Stats().bytes);
   });
+  metrics.AddGauge("limit_max_counters", "Beyond so many, new keys share a counter.", [&server] {
+    return static_cast<double>(server.limits().Stats().max_entries);
+  });
   metrics.AddCounter("limit_overflowed_total", "Checks answered by an overflow bucket.", [&server] {
     return static_cast<double>(server.limits().Stats().overflowed);
   });
+  metrics.AddCounter("limit_starved_total",
+                     "Requests refused because there was no memory to count them.", [&server] {
+                       return static_cast<double>(server.limits().Stats().starved);
+                     });
+  metrics.AddGauge("limit_concurrency_keys", "Keys that have requests in progress under a plan.",
+                   [&server] { return static_cast<double>(server.limits().concurrency().keys()); });
   if (log == nullptr) return;
   metrics.AddCounter("access_log_written_total", "Access log lines written.",
                      [log] { return static_cast<double>(log->written()); });

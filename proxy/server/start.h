@@ -23,7 +23,8 @@
 namespace tollgate::proxy {
 
 // A policy file, validated whole; the error lists every problem, a line each.
-absl::StatusOr<config::v1::Bundle> ReadPolicyFile(const std::string& path, FileSystem& files);
+absl::StatusOr<config::v1::Bundle> ReadPolicyFile(const std::string& path, FileSystem& files,
+                                                  bool allow_faults = false);
 
 // What the Revocations of a policy file deny. (A control plane sends them apart from the policy.)
 Denials DenialsOf(const config::v1::Bundle& bundle);

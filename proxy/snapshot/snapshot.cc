@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/status.h"
 #include "common/policy/path.h"
+#include "proxy/limit/body_cost.h"
 
 namespace tollgate::proxy {
 namespace {
@@ -22,7 +23,9 @@ bool SameShape(const RouteTablePolicy& a, const RouteTablePolicy& b) {
 std::vector<std::string> ClaimsThatPlansCount(const Policy& policy) {
   std::vector<std::string> claims;
   for (const auto& [name, plan] : policy.plans) {
-    if (plan.per == LimitKey::kClaim) claims.push_back(plan.claim);
+    for (const LimitKeyPart& part : plan.per) {
+      if (part.kind == LimitKey::kClaim) claims.push_back(part.claim);
+    }
   }
   std::sort(claims.begin(), claims.end());
   claims.erase(std::unique(claims.begin(), claims.end()), claims.end());
@@ -44,6 +47,17 @@ int HashSegment(const RoutePolicy& route, const HashKeyPolicy& hash) {
     return s.kind == PathSegment::Kind::kParameter && s.text == hash.name;
   });
   return named == segments->end() ? -1 : static_cast<int>(named - segments->begin());
+}
+
+bool HasFaults(const CompiledListener& listener) {
+  for (const CompiledApi& api : listener.apis) {
+    for (const CompiledVersion& version : api.versions) {
+      for (const CompiledRoute& route : version.routes) {
+        if (route.policy->faults.any()) return true;
+      }
+    }
+  }
+  return false;
 }
 
 absl::Status Missing(absl::string_view what, absl::string_view name) {
@@ -73,6 +87,11 @@ absl::Status Snapshot::CompileTables(const Snapshot* previous) {
     const CompiledPlan* before = previous ? Find(previous->tables_.plans, name) : nullptr;
     compiled.limit =
         before != nullptr && *before->policy == plan ? before->limit : LimitPlan::Compile(plan);
+    // A plan in shadow mode promises clients nothing.
+    if (plan.headers == LimitHeaders::kNone || plan.shadow) continue;
+    for (const LimitRole role : {LimitRole::kAddress, LimitRole::kRoute, LimitRole::kCaller}) {
+      compiled.fields.emplace_back(plan, role);
+    }
   }
 
   const std::vector<std::string> claims = ClaimsThatPlansCount(policy);
@@ -138,7 +157,9 @@ absl::Status Snapshot::CompileListener(const ListenerPolicy& listener_policy,
     }
   }
   std::unique_ptr<const Chain>& chain = chains_[listener_policy.name];
-  chain = std::make_unique<const Chain>(make_steps(listener_policy));
+  std::vector<std::unique_ptr<const Filter>> steps = make_steps(listener_policy);
+  if (HasFaults(listener)) steps.push_back(MakeFaultStep());
+  chain = std::make_unique<const Chain>(std::move(steps));
   listener.chain = chain.get();
   listeners_.emplace(listener_policy.name, std::move(listener));
   return absl::OkStatus();
@@ -169,10 +190,11 @@ absl::StatusOr<CompiledVersion> Snapshot::CompileVersion(const RouteTablePolicy&
     if (compiled.upstream == nullptr) return Missing("upstream", route.upstream);
     compiled.hash_segment = HashSegment(route, compiled.upstream->balancing.hash);
     compiled.scope = absl::StrJoin(route.require, " ");
+    if (route.cost.by_body()) compiled.body_cost = std::make_shared<const BodyCost>(route.cost);
     if (route.plan.empty()) continue;
     compiled.plan = Plan(route.plan);
     if (compiled.plan == nullptr) return Missing("plan", route.plan);
-    compiled.plan_key = absl::StrCat("r:", table.name, "/", route.name);
+    compiled.plan_is_early = !compiled.plan->policy->needs_caller() && !route.cost.by_body();
   }
   return version;
 }

@@ -276,10 +276,10 @@ void ServerConnection::CloseAfter(StreamId) {
   if (codec_->max_streams() == 1) codec_->GoAway(out_);
 }
 
-void ServerConnection::StreamEnded(Stream& stream) {
+void ServerConnection::StreamEnded(Stream& stream, bool request_complete) {
   const auto found = std::find_if(streams_.begin(), streams_.end(),
                                   [&](const auto& s) { return s.get() == &stream; });
-  if (!stream.request_complete()) linger_ = true;
+  if (!request_complete) linger_ = true;
   worker_.Recycle(std::move(*found));
   streams_.erase(found);
   if (state_ == State::kOpen) worker_.loop.Defer(work_);

@@ -105,7 +105,7 @@ class ServerConnection final : private IoHandler, private ServerCodecEvents {
   // alone.
   void CloseAfter(StreamId id);
   // The stream is over; the connection gives it back to the worker.
-  void StreamEnded(Stream& stream);
+  void StreamEnded(Stream& stream, bool request_complete);
 
  private:
   static constexpr size_t kHighWatermark = 256 << 10;

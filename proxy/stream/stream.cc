@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/http_date.h"
 #include "proxy/filter/header_trust.h"
 #include "proxy/filter/unauthorized.h"
-#include "proxy/stream/hash_key.h"
 #include "proxy/stream/server_connection.h"
 
 namespace tollgate::proxy {
@@ -16,10 +14,9 @@ namespace tollgate::proxy {
 Stream::Stream(WorkerContext& worker)
     : worker_(worker),
       chain_(worker.loop, *this),
-      attempt_(*this),
-      deadline_([this] { OnDeadline(); }),
-      attempt_timer_([this] { OnAttemptTimeout(); }),
-      held_(worker.buffers) {}
+      body_(worker.buffers),
+      upstream_(worker, body_, *this),
+      deadline_([this] { OnDeadline(); }) {}
 
 Stream::~Stream() = default;
 
@@ -34,7 +31,7 @@ void Stream::Begin(ServerConnection& connection, StreamId id, RequestHead& head,
   context_.wall = worker_.loop.clock().Wall();
   context_.peer = &connection.peer();
   context_.client = connection.peer();
-  head_end_ = body_end_ = request_complete_ = end;
+  body_.Begin(end);
   worker_.metrics.active_streams.Add(1);
   if (snapshot_ == nullptr) {
     Reply({.status = 503, .reason = "no_policy", .detail = "This proxy has no policy yet."});
@@ -65,24 +62,43 @@ void Stream::OnPermit(Permit permit) {
   permit_.emplace(std::move(permit));
   const RoutePolicy& route = permit_->route();
   body_max_ = route.max_body_bytes;
-  worker_.loop.Arm(
-      deadline_,
-      context_.mono + std::min(route.timeout, connection_->listener().max_stream_duration));
+  const MonoTime route_ends =
+      context_.mono + std::min(route.timeout, connection_->listener().max_stream_duration);
+  const UpstreamDeadline deadline{std::min(route_ends, context_.deadline),
+                                  context_.deadline < route_ends};
+  worker_.loop.Arm(deadline_, deadline.at);
+  deadline_reply_ = deadline.Failure();
+  if (deadline.at <= worker_.loop.now()) {
+    FailUpstream(deadline_reply_);
+    return;
+  }
   if (body_in_ > body_max_) {
     RefuseBody(body_max_);
     return;
   }
-  cluster_ = worker_.clusters.Find(route.upstream);
-  if (cluster_ == nullptr) {
-    FailUpstream(503, "no_cluster", "The service is not known here.");
+  Cluster* const cluster = worker_.clusters.Find(route.upstream);
+  if (cluster == nullptr) {
+    FailUpstream({503, "no_cluster", "The service is not known here."});
     return;
   }
-  cluster_->AddUser();
-  request_ticket_.emplace(cluster_->shared().retry_budget().Request());
-  if (permit_->request().expect_continue && !request_complete_) {
+  admission_ = cluster->shared().Admit(route.priority, worker_.loop.now(),
+                                       worker_.buffers.nearly_over_budget());
+  if (admission_.refused() != nullptr) {
+    context_.decided_by = "admission";
+    LocalReply reply{.status = 503,
+                     .reason = admission_.refused(),
+                     .detail = "There is too much to do; try again.",
+                     .headers = {{"retry-after", "1"}}};
+    if (connection_->listener().direction == Direction::kInbound) {
+      reply.headers.push_back({"tollgate-outcome", kRefused});
+    }
+    Reply(std::move(reply));
+    return;
+  }
+  if (permit_->request().expect_continue && !body_.ended()) {
     connection_->SendInformational(id_, 100);
   }
-  StartAttempt(/*other_endpoint=*/false);
+  upstream_.Start(*cluster, *permit_, context_, deadline);
 }
 
 void Stream::OnReply(LocalReply reply) { Reply(std::move(reply)); }
@@ -90,11 +106,12 @@ void Stream::OnReply(LocalReply reply) { Reply(std::move(reply)); }
 void Stream::OnNeedBody(uint64_t max) {
   need_body_ = max;
   wants_body_ = true;
+  if (context_.deadline < deadline_.deadline()) worker_.loop.Arm(deadline_, context_.deadline);
   if (context_.head.body.length > max) {
     RefuseBody(max);
     return;
   }
-  if (context_.head.expect_continue && !request_complete_) {
+  if (context_.head.expect_continue && !body_.ended()) {
     context_.head.expect_continue = false;
     connection_->SendInformational(id_, 100);
   }
@@ -111,34 +128,26 @@ void Stream::OnData(absl::string_view data, bool end) {
     OnTunnelData(data, end);
     return;
   }
-  body_end_ = request_complete_ = end;
   if (permit_.has_value() && body_in_ > body_max_) {
+    body_.Hold({}, end);
     RefuseBody(body_max_);
     return;
   }
-  if (attempt_.ready()) {
-    // All that is held has been sent: it is kept for another attempt, while it is small.
-    if (replayable_ && held_.size() + data.size() <= kReplayBytes) {
-      held_.Append(data);
-    } else {
-      replayable_ = false;
-      held_.Clear();
-    }
-    attempt_.SendData(data, end);
-    if (!end && !attempt_.CanSend()) PauseRequest();
+  if (upstream_.started()) {
+    if (!upstream_.SendData(data, end)) PauseRequest();
     return;
   }
-  held_.Append(data);
+  body_.Hold(data, end);
   BodyAdvanced();
 }
 
 // A side that closes ends the tunnel: half of one serves nobody here.
 void Stream::OnTunnelData(absl::string_view data, bool end) {
-  if (!data.empty()) attempt_.SendData(data, /*end=*/false);
+  const bool more = upstream_.SendTunnel(data);
   if (end) {
     connection_->SendData(id_, {}, /*end=*/true);
     FinishStream("");
-  } else if (!attempt_.CanSend()) {
+  } else if (!more) {
     PauseRequest();
   }
 }
@@ -152,16 +161,15 @@ void Stream::RefuseBody(uint64_t max) {
 
 void Stream::OnTrailers(HeaderMap& trailers) {
   if (finished_) return;
-  body_end_ = request_complete_ = true;
   // What a head may not say, a trailer may not either.
   if (connection_->listener().direction == Direction::kInbound) {
     trailers.RemoveIf([](const HeaderMap::Field& field) {
       return IsInternalField(field) || IsForwardingField(field);
     });
   }
-  trailers_.emplace(std::move(trailers));
-  if (attempt_.ready()) {
-    attempt_.SendTrailers(*trailers_);
+  body_.End(std::move(trailers));
+  if (upstream_.started()) {
+    upstream_.SendTrailers();
   } else {
     BodyAdvanced();
   }
@@ -170,15 +178,15 @@ void Stream::OnTrailers(HeaderMap& trailers) {
 // The body waits, for a step or for a connection.
 void Stream::BodyAdvanced() {
   if (wants_body_) {
-    if (held_.size() > need_body_) {
+    if (body_.held_bytes() > need_body_) {
       RefuseBody(need_body_);
-    } else if (body_end_) {
+    } else if (body_.ended()) {
       wants_body_ = false;
-      chain_.Body(held_.view());
+      chain_.Body(body_.held());
     }
     return;
   }
-  if (held_.size() >= kReplayBytes && !body_end_) PauseRequest();
+  if (body_.full() && !body_.ended()) PauseRequest();
 }
 
 void Stream::PauseRequest() {
@@ -191,54 +199,45 @@ void Stream::ResumeRequest() {
   connection_->Resume(id_);
 }
 
-void Stream::SendHeld() {
-  if (head_end_) return;
-  const bool end = body_end_ && !trailers_.has_value();
-  if (!held_.empty() || end) attempt_.SendData(held_.view(), end);
-  if (trailers_.has_value()) attempt_.SendTrailers(*trailers_);
-}
+// --- The response.
 
-// --- Attempts.
-
-void Stream::StartAttempt(bool other_endpoint) {
-  ++attempts_;
-  attempt_started_ = worker_.loop.now();
-  const Duration timeout = permit_->route().attempt_timeout;
-  if (timeout > Duration::zero()) worker_.loop.ArmAfter(attempt_timer_, timeout);
-  attempt_.Start(*cluster_, *permit_, head_end_, {tried_, other_endpoint, retry_fresh_},
-                 HashKeyOf(context_, permit_->request()));
-}
-
-void Stream::OnAttemptReady() {
-  SendHeld();
-  if (attempt_.CanSend()) ResumeRequest();
-}
-
-void Stream::OnAttemptDrained() { ResumeRequest(); }
-
-void Stream::OnAttemptInformational(ResponseHead& head) {
+void Stream::OnUpstreamInformational(ResponseHead& head) {
   // 100 is between us and the upstream, and we have said ours. What consists of fields (103) is not
   // passed on: no step has seen them. That leaves 102, which keeps a patient client waiting.
   if (head.status == 102) connection_->SendInformational(id_, head.status);
 }
 
-void Stream::OnAttemptHead(ResponseHead& head, bool end) {
-  attempt_timer_.Cancel();
-  upstream_duration_ = worker_.loop.now() - attempt_started_;
-  if (head.status >= 502 && head.status <= 504 && Retry(AttemptEnd::kStatus, head.status)) return;
+void Stream::OnUpstreamHead(ResponseHead& head, bool end) {
   status_ = head.status;
   response_started_ = true;
+  JudgeOutcome(head);
   if (status_ == 101) {
     tunnel_ = true;
     // It is not over when its route's timeout is.
     worker_.loop.ArmAfter(deadline_, connection_->listener().max_stream_duration);
+    // Nor is it a request in progress, for as long as it lasts.
+    LeaveAdmission();
   }
   DressResponse(head);
   connection_->SendHead(id_, head, end);
   if (end) RespondEnd();
 }
 
-void Stream::OnAttemptData(absl::string_view data, bool end) {
+// What an upstream says of an outcome is believed where it is another sidecar, of a failure. An
+// upstream's own 502 or 504 is passed on without a word: it is the service's answer. But where an
+// attempt before it got none, a failure does not say what became of that one.
+void Stream::JudgeOutcome(ResponseHead& head) const {
+  const auto said = head.headers.Get(HeaderId::kTollgateOutcome);
+  const bool failed = head.status >= 400;
+  if (failed && upstream_.may_have_run_unanswered()) {
+    head.headers.Set(HeaderId::kTollgateOutcome, "unknown");
+  } else if (said.has_value() && (!failed || *said != "unknown" ||
+                                  connection_->listener().direction == Direction::kInbound)) {
+    head.headers.Remove(HeaderId::kTollgateOutcome);
+  }
+}
+
+void Stream::OnUpstreamData(absl::string_view data, bool end) {
   body_out_ += data.size();
   if (tunnel_) connection_->Progress();
   connection_->SendData(id_, data, end);
@@ -246,11 +245,11 @@ void Stream::OnAttemptData(absl::string_view data, bool end) {
     RespondEnd();
   } else if (!connection_->CanSend(id_) && !client_blocked_) {
     client_blocked_ = true;
-    attempt_.Pause();
+    upstream_.Pause();
   }
 }
 
-void Stream::OnAttemptTrailers(HeaderMap& trailers) {
+void Stream::OnUpstreamTrailers(HeaderMap& trailers) {
   connection_->SendTrailers(id_, trailers);
   RespondEnd();
 }
@@ -258,129 +257,39 @@ void Stream::OnAttemptTrailers(HeaderMap& trailers) {
 void Stream::OnDrained() {
   if (!client_blocked_ || !connection_->CanSend(id_)) return;
   client_blocked_ = false;
-  attempt_.Resume();
+  upstream_.Resume();
 }
 
-void Stream::OnAttemptFailed(const AttemptFailure& failure) {
-  using Kind = AttemptFailure::Kind;
-  attempt_timer_.Cancel();
-  upstream_duration_ = worker_.loop.now() - attempt_started_;
+void Stream::OnUpstreamFailed(const UpstreamFailure& failure) {
   if (response_started_) {
     // Half an answer must not look whole: the connection (or the stream) breaks.
     connection_->Abort(id_);
     FinishStream(failure.reason);
     return;
   }
-  switch (failure.kind) {
-    case Kind::kNoEndpoint:
-      FailUpstream(503, failure.reason, "No instance of the service can be reached.");
-      return;
-    case Kind::kOverflow:
-      FailUpstream(503, failure.reason, "The service has too much to do; try again.");
-      return;
-    case Kind::kConnectFailed:
-      if (Retry(AttemptEnd::kConnectFailed, 0)) return;
-      FailUpstream(503, failure.reason, "The service cannot be reached.");
-      return;
-    case Kind::kUnsendable:
-      FailUpstream(500, failure.reason, "The request cannot be passed on.");
-      return;
-    case Kind::kConnectionLost:
-    case Kind::kProtocolError:
-    case Kind::kReset:
-      if (Retry(AttemptEnd::kConnectionLost, 0)) return;
-      FailUpstream(502, failure.reason, "The service did not answer.");
-      return;
-  }
-}
-
-bool Stream::Retry(AttemptEnd end, int status) {
-  const RoutePolicy& route = permit_->route();
-  RetryEvidence evidence;
-  evidence.end = end;
-  evidence.status = status;
-  evidence.sent = attempt_.bytes_sent();
-  evidence.stale = end == AttemptEnd::kConnectionLost && attempt_.met_stale_connection();
-  evidence.sent_before = sent_before_;
-  evidence.head_forwarded = response_started_;
-  evidence.replayable = replayable_;
-  evidence.deadline_passed = deadline_.deadline() <= worker_.loop.now();
-  evidence.retries = attempts_ - 1;
-  const RetryDecision decision =
-      MayRetry(evidence, route.retry, route.idempotency,
-               {permit_->request().method_name, context_.has_idempotency_key});
-  if (!decision.retry) return false;
-  const bool another = HasUntriedEndpoint();
-  if (decision.other_endpoint && !another) return false;
-  auto ticket = cluster_->shared().retry_budget().TryRetry();
-  if (!ticket.has_value()) return false;
-  retry_ticket_.emplace(*std::move(ticket));
-  sent_before_ = sent_before_ || evidence.sent;
-  if (!retries_.empty()) retries_ += ',';
-  absl::StrAppend(&retries_, decision.reason);
-  tried_.push_back(attempt_.endpoint());
-  attempt_.Abandon();
-  attempt_timer_.Cancel();
-  retry_elsewhere_ = decision.other_endpoint;
-  retry_fresh_ = evidence.stale;  // what is idle there is as old
-  if (another) {
-    StartAttempt(retry_elsewhere_);
-  } else {
-    // The same one again: give it a moment.
-    backing_off_ = true;
-    const uint32_t ms = 25u << std::min<uint32_t>(attempts_ - 1, 4);
-    worker_.loop.ArmAfter(attempt_timer_,
-                          std::chrono::milliseconds(ms / 2 + worker_.services.random.Below(ms)));
-  }
-  return true;
-}
-
-bool Stream::HasUntriedEndpoint() const {
-  for (const auto& pool : cluster_->endpoints()) {
-    if (pool.get() != attempt_.endpoint() && !absl::c_linear_search(tried_, pool.get()))
-      return true;
-  }
-  return false;
-}
-
-void Stream::OnAttemptTimeout() {
-  if (std::exchange(backing_off_, false)) {
-    StartAttempt(retry_elsewhere_);
-    return;
-  }
-  upstream_duration_ = worker_.loop.now() - attempt_started_;
-  attempt_.TimeOut();
-  if (response_started_) {
-    connection_->Abort(id_);
-    FinishStream("attempt_timeout");
-    return;
-  }
-  if (Retry(AttemptEnd::kTimedOut, 0)) return;
-  FailUpstream(504, "attempt_timeout", "The service did not answer in time.");
+  FailUpstream(failure);
 }
 
 void Stream::OnDeadline() {
   if (!permit_.has_value()) {
-    Reply({.status = 408, .reason = "stream_deadline", .close = true});
+    if (context_.deadline <= worker_.loop.now()) {
+      Reply({.status = 504, .reason = "deadline_exceeded", .close = true});
+    } else {
+      Reply({.status = 408, .reason = "stream_deadline", .close = true});
+    }
     return;
   }
-  upstream_duration_ = worker_.loop.now() - attempt_started_;
-  attempt_.TimeOut();
-  if (response_started_) {
-    connection_->Abort(id_);
-    FinishStream("route_timeout");
-    return;
-  }
-  FailUpstream(504, "route_timeout", "The service did not answer in time.");
+  upstream_.TimeOut();
+  OnUpstreamFailed(deadline_reply_);
 }
 
-void Stream::FailUpstream(int status, const char* reason, std::string detail) {
-  LocalReply reply{.status = status, .reason = reason, .detail = std::move(detail)};
-  if (status == 503 && !OutcomeUnknown()) reply.headers.push_back({"retry-after", "1"});
+void Stream::FailUpstream(const UpstreamFailure& failure) {
+  LocalReply reply{.status = failure.status, .reason = failure.reason, .detail = failure.detail};
+  if (failure.status == 503 && !upstream_.may_have_run()) {
+    reply.headers.push_back({"retry-after", "1"});
+  }
   Reply(std::move(reply));
 }
-
-// --- The response.
 
 void Stream::DressResponse(ResponseHead& head) {
   chain_.OnResponseHead(head);
@@ -392,16 +301,11 @@ void Stream::DressResponse(ResponseHead& head) {
   }
 }
 
-// Something may have happened there (RFC 9110 9.2.2: what is not idempotent must not be retried by
-// a proxy). It is never run again from here, and the caller is told.
-bool Stream::OutcomeUnknown() const {
-  return attempts_ > 0 && (sent_before_ || attempt_.bytes_sent()) &&
-         !IsSafe(permit_->request().method);
-}
-
 void Stream::Reply(LocalReply reply) {
-  if (OutcomeUnknown()) reply.headers.push_back({"tollgate-outcome", "unknown"});
-  attempt_.Abandon();
+  // Something may have happened there (RFC 9110 9.2.2: what is not idempotent must not be retried
+  // by a proxy). It is never run again from here, and the caller is told.
+  if (upstream_.may_have_run()) reply.headers.push_back({"tollgate-outcome", "unknown"});
+  upstream_.Abandon();
   if (response_started_) {
     connection_->Abort(id_);
     FinishStream(reply.reason);
@@ -435,7 +339,7 @@ void Stream::RespondEnd() { FinishStream(""); }
 
 void Stream::OnProtocolError(const ProtocolError& error) {
   if (finished_) return;
-  attempt_.Abandon();
+  upstream_.Abandon();
   Reply({.status = error.status,
          .reason = error.reason,
          .detail = "The request is not valid HTTP.",
@@ -458,9 +362,7 @@ const char* Stream::RevokedBy(const DenyList& denied, WallTime now) const {
 void Stream::OnRevoked(const char* reason) {
   context_.decided_by = "authenticate";
   context_.reason = reason;
-  if (attempts_ > 0 && !response_started_) {
-    upstream_duration_ = worker_.loop.now() - attempt_started_;
-  }
+  upstream_.StopClock();
   if (response_started_) {
     connection_->Cut(id_);
     FinishStream(reason);
@@ -472,40 +374,38 @@ void Stream::OnRevoked(const char* reason) {
 void Stream::FinishStream(const char* reason) {
   if (std::exchange(finished_, true)) return;
   if (context_.reason[0] == '\0') context_.reason = reason;
-  attempt_.Abandon();
+  upstream_.Abandon();
   deadline_.Cancel();
-  attempt_timer_.Cancel();
   chain_.Finish();
   WriteRecord();
   worker_.metrics.active_streams.Add(-1);
-  retry_ticket_.reset();
-  request_ticket_.reset();
-  if (cluster_ != nullptr) cluster_->RemoveUser();
+  LeaveAdmission();
+  upstream_.Clear();
   if (permit_.has_value()) {
     context_.head = Permit::Recycle(*std::move(permit_));
     permit_.reset();
   }
   context_.Clear();
   if (snapshot_ != nullptr) std::exchange(snapshot_, nullptr)->RemoveStream();
+  const bool request_complete = body_.ended();
   Reset();
-  std::exchange(connection_, nullptr)->StreamEnded(*this);
+  std::exchange(connection_, nullptr)->StreamEnded(*this, request_complete);
+}
+
+// The adaptive limit learns from answers, as of when they began, and from waits in vain; what fails
+// fast tells nothing.
+void Stream::LeaveAdmission() {
+  const bool tells = status_ == 504 || (upstream_.answered() && status_ < 500);
+  admission_.Finish(tells ? upstream_.duration() : Duration::zero(), upstream_.told_at());
 }
 
 // As new, but for the storage.
 void Stream::Reset() {
-  cluster_ = nullptr;
-  held_.Clear();
-  trailers_.reset();
+  body_.Clear();
   body_in_ = body_max_ = need_body_ = body_out_ = 0;
-  tunnel_ = wants_body_ = head_end_ = body_end_ = request_paused_ = false;
-  replayable_ = true;
+  wants_body_ = request_paused_ = false;
   status_ = 0;
-  response_started_ = client_blocked_ = backing_off_ = retry_elsewhere_ = retry_fresh_ =
-      sent_before_ = false;
-  tried_.clear();
-  attempts_ = 0;
-  retries_.clear();
-  upstream_duration_ = Duration::zero();
+  response_started_ = tunnel_ = client_blocked_ = false;
 }
 
 void Stream::WriteRecord() {
@@ -522,19 +422,23 @@ void Stream::WriteRecord() {
   if (context_.route != nullptr) {
     record.route = context_.route->policy->name;
     record.path_template = context_.route->policy->path;
-    if (attempts_ > 0) record.upstream = context_.route->policy->upstream;
+    if (upstream_.attempts() > 0) record.upstream = context_.route->policy->upstream;
   }
   record.method = context_.method;
   record.status = status_;
   record.step = context_.decided_by;
   record.reason = context_.reason;
-  if (attempts_ > 0) record.endpoint = attempt_.endpoint_name();
-  record.attempts = attempts_;
-  record.retries = retries_;
+  record.fault = context_.fault;
+  record.plan = context_.limited_by;
+  record.shadow_plan = context_.shadowed_by;
+  if (upstream_.attempts() > 0) record.endpoint = upstream_.endpoint_name();
+  record.attempts = upstream_.attempts();
+  record.retries = upstream_.retries();
+  record.tries = upstream_.TakeTries();
   record.bytes_in = body_in_;
   record.bytes_out = body_out_;
   record.duration = worker_.loop.now() - context_.mono;
-  record.upstream_duration = upstream_duration_;
+  record.upstream_duration = upstream_.duration();
   if (context_.snapshot != nullptr) record.release = context_.snapshot->release;
   worker_.metrics.Record(record);
   worker_.log.Write(record);

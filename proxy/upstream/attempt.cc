@@ -1,11 +1,21 @@
 #include "proxy/upstream/attempt.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proxy/upstream/client_connection.h"
 #include "proxy/upstream/cluster.h"
 
 namespace tollgate::proxy {
+namespace {
+
+// An endpoint that is given four times its usual latency has time enough: at least so long, however
+// fast it usually is, and at most so long, for what it takes lately may be in vain.
+constexpr double kFairFactor = 4;
+constexpr Duration kLeastFairTime = std::chrono::milliseconds(50);
+constexpr Duration kMostFairTime = std::chrono::seconds(1);
+
+}  // namespace
 
 // Order in everything below: bookkeeping first, the event last. The stream may abandon, restart or
 // end itself inside an event, so nothing is touched after one.
@@ -14,12 +24,14 @@ void Attempt::Start(Cluster& cluster, const Permit& permit, bool end, const Avoi
                     std::optional<uint64_t> hash) {
   Abandon();
   permit_ = &permit;
-  answered_ = ready_ = reused_ = stale_ = request_done_ = response_done_ = sent_ = false;
+  answered_ = ready_ = reused_ = stale_ = request_done_ = response_done_ = hurried_ = sent_ =
+      error_status_ = false;
   end_ = end;
   fresh_ = avoid.reused;
   EndpointPool* pool = cluster.Pick(avoid, hash);
   if (pool == nullptr) {
     last_pool_ = nullptr;
+    endpoint_name_.clear();
     events_.OnAttemptFailed({AttemptFailure::Kind::kNoEndpoint, false, "no_endpoint"});
     return;
   }
@@ -32,9 +44,14 @@ void Attempt::Start(Cluster& cluster, const Permit& permit, bool end, const Avoi
 }
 
 void Attempt::OnConnection(ClientConnection& connection, bool reused) {
-  connection_ = &connection;
   connecting_ = nullptr;
   waiting_ = false;
+  if (!events_.OnAttemptConnected()) {
+    connection.Drain();
+    Fail(AttemptFailure::Kind::kExpired, "deadline_exceeded");
+    return;
+  }
+  connection_ = &connection;
   ready_ = true;
   reused_ = reused;
   request_done_ = end_;
@@ -96,8 +113,19 @@ void Attempt::TimeOut() {
   GiveUp(Outcome::kFailure);
 }
 
+void Attempt::GiveTime(Duration left) {
+  const double usual = pool_->stats().LatencyAt(pool_->now());
+  const Duration fair(static_cast<int64_t>(
+      std::min(kFairFactor * usual, static_cast<double>(kMostFairTime.count()))));
+  hurried_ = left < std::max(fair, kLeastFairTime);
+}
+
 void Attempt::GiveUp(Outcome outcome) {
   if (pool_ == nullptr) return;
+  // It was answering: that its client has enough is not its fault.
+  if (answered_ && !response_done_ && !error_status_ && outcome == Outcome::kCancelled) {
+    pool_->ReportOutlier(/*error=*/false);
+  }
   ClientConnection* connection = connection_;
   if (waiting_) pool_->CancelWait(*this);
   Detach(outcome);
@@ -109,17 +137,32 @@ void Attempt::Fail(AttemptFailure::Kind kind, const char* reason) {
   connecting_ = nullptr;
   stale_ = kind == AttemptFailure::Kind::kConnectionLost && reused_ && connection_ != nullptr &&
            !connection_->received();
-  // A cap of ours, or a request of ours, says nothing about the endpoint.
-  const bool ours =
-      kind == AttemptFailure::Kind::kOverflow || kind == AttemptFailure::Kind::kUnsendable;
-  if (!ours && pool_ != nullptr) pool_->ReportOutlier(/*error=*/true);
+  // A cap, a request or a delay of ours says nothing about the endpoint.
+  const bool ours = kind == AttemptFailure::Kind::kOverflow ||
+                    kind == AttemptFailure::Kind::kUnsendable ||
+                    kind == AttemptFailure::Kind::kExpired;
+  if (!ours && pool_ != nullptr) {
+    pool_->ReportOutlier(/*error=*/true);
+    if (answered_ && !error_status_ && !response_done_) pool_->stats().Broke(pool_->now());
+  }
   Detach(ours ? Outcome::kCancelled : Outcome::kFailure);
   events_.OnAttemptFailed({kind, sent_, reason});
 }
 
 void Attempt::OnHead(ResponseHead& head, bool end) {
-  Answered(OutcomeOfStatus(head.status));
-  pool_->ReportOutlier(OutlierDetector::IsErrorStatus(head.status));
+  // A sidecar that keeps the deadline that it was told says 504 in time.
+  const bool excused = hurried_ && head.status == 504;
+  Answered(excused ? Outcome::kCancelled : OutcomeOfStatus(head.status));
+  // An answer is a good one when it is whole (or is a tunnel, which has no end of its own). One
+  // that is excused says nothing, whole or not.
+  error_status_ = OutlierDetector::IsErrorStatus(head.status);
+  // To eject one that sheds would only push its load onto the next; its callers avoid it for a
+  // moment.
+  const bool shed = head.status == 503 &&
+                    head.headers.Get(HeaderId::kTollgateOutcome) == absl::string_view(kRefused);
+  if (!excused && !shed && (error_status_ || head.status == 101)) {
+    pool_->ReportOutlier(error_status_);
+  }
   pool_->TakeLoadReport(head.headers);
   if (end) OnResponseDone();
   events_.OnAttemptHead(head, end);
@@ -140,6 +183,7 @@ void Attempt::OnTrailers(HeaderMap& trailers) {
 // stream gives it up.
 void Attempt::OnResponseDone() {
   response_done_ = true;
+  if (!error_status_) pool_->ReportOutlier(/*error=*/false);
   if (!request_done_) return;
   connection_->Detach(stream_);
   Detach(Outcome::kSuccess);

@@ -19,6 +19,10 @@ class ClientConnection;
 class Cluster;
 class EndpointPool;
 
+// What the sidecar beside an instance says in Tollgate-Outcome with a 503 of its own, because the
+// instance has enough to do: nothing was done, and the instance is not sick. Not passed on.
+inline constexpr char kRefused[] = "refused";
+
 struct AttemptFailure {
   enum class Kind : uint8_t {
     kNoEndpoint,      // nothing to send to
@@ -28,6 +32,7 @@ struct AttemptFailure {
     kProtocolError,   // the upstream broke HTTP
     kUnsendable,      // the codec refuses to serialise the request; nothing was sent
     kReset,           // a multiplexed stream was given up by the upstream
+    kExpired,         // OnAttemptConnected said no; nothing was sent
   };
   Kind kind = Kind::kNoEndpoint;
   bool bytes_sent = false;  // the kernel took at least one byte of the request
@@ -38,6 +43,8 @@ struct AttemptFailure {
 // the request has been sent too. The stream may call Abandon inside any of them.
 class AttemptEvents {
  public:
+  // A connection is there; the permit's request is serialised next. False: it is too late for that.
+  virtual bool OnAttemptConnected() = 0;
   // A connection is there and the head is on its way: the body may follow.
   virtual void OnAttemptReady() = 0;
   // What was sent has drained: CanSend() again.
@@ -84,6 +91,11 @@ class Attempt {
   void Abandon();
   // The same, and held against the endpoint: it did not answer in time.
   void TimeOut();
+  // Inside OnAttemptConnected: the caller gives the answer so long. When that is less than the
+  // endpoint may fairly take, a 504 is not held against it, and hurried() says so: callers who are
+  // in a hurry must not get an endpoint ejected.
+  void GiveTime(Duration left);
+  bool hurried() const { return hurried_; }
 
   bool active() const { return pool_ != nullptr; }
   bool ready() const { return ready_; }
@@ -125,9 +137,11 @@ class Attempt {
   bool reused_ = false;
   bool fresh_ = false;  // wants a connection that has not served
   bool stale_ = false;
-  bool end_ = false;  // no body will follow the head
+  bool end_ = false;           // no body will follow the head
+  bool error_status_ = false;  // the response's: reported with its head
   bool request_done_ = false;
   bool response_done_ = false;
+  bool hurried_ = false;  // less time than is fair
   bool sent_ = false;     // remembered when the connection goes
   bool waiting_ = false;  // for a connection: in the pool's queue, or for one that is being made
 

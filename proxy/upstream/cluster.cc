@@ -5,46 +5,12 @@
 
 namespace tollgate::proxy {
 
-ClusterShared::ClusterShared(const UpstreamPolicy& policy)
-    : max_connections_(policy.max_connections), max_pending_(policy.max_pending) {
-  Update(policy);
-}
-
-void ClusterShared::Update(const UpstreamPolicy& policy) {
-  max_connections_.store(policy.max_connections, std::memory_order_relaxed);
-  max_pending_.store(policy.max_pending, std::memory_order_relaxed);
-  retry_budget_.Update(policy.retry_budget);
-}
-
 namespace {
 
 // How soon room is found that another worker's connections made.
 constexpr Duration kLookForRoom = std::chrono::milliseconds(10);
 
-bool AcquireBelow(std::atomic<uint32_t>& count, const std::atomic<uint32_t>& max) {
-  if (count.fetch_add(1, std::memory_order_relaxed) < max.load(std::memory_order_relaxed)) {
-    return true;
-  }
-  count.fetch_sub(1, std::memory_order_relaxed);
-  return false;
-}
-
 }  // namespace
-
-bool ClusterShared::AcquireConnection() { return AcquireBelow(connections_, max_connections_); }
-bool ClusterShared::AcquirePending() { return AcquireBelow(pending_, max_pending_); }
-
-std::shared_ptr<ClusterShared> SharedClusters::Get(const UpstreamPolicy& policy) {
-  absl::MutexLock lock(&mutex_);
-  std::weak_ptr<ClusterShared>& known = by_name_[policy.name];
-  if (auto shared = known.lock()) {
-    shared->Update(policy);
-    return shared;
-  }
-  auto made = std::make_shared<ClusterShared>(policy);
-  known = made;
-  return made;
-}
 
 Cluster::Cluster(UpstreamContext& context, const UpstreamPolicy& policy,
                  std::shared_ptr<ClusterShared> shared, HashTables* tables)

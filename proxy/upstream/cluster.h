@@ -4,7 +4,6 @@
 // What is counted for the process lies in ClusterShared. Worker thread only.
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -12,7 +11,6 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "common/base/random.h"
 #include "common/policy/policy.h"
 #include "proxy/event/loop.h"
@@ -20,10 +18,10 @@
 #include "proxy/net/resolver.h"
 #include "proxy/upstream/attempt.h"
 #include "proxy/upstream/client_connection.h"
+#include "proxy/upstream/cluster_shared.h"
 #include "proxy/upstream/hash_table.h"
 #include "proxy/upstream/load_balancer.h"
 #include "proxy/upstream/outlier_detection.h"
-#include "proxy/upstream/retry_budget.h"
 
 namespace tollgate::proxy {
 
@@ -43,45 +41,6 @@ struct UpstreamContext {
   }
   std::vector<std::unique_ptr<ClientConnection>> graveyard = {};
   Deferred sweep{[this] { graveyard.clear(); }};
-};
-
-// Process-wide part of an upstream: caps, budget, verdicts. Thread-safe; shared by the workers'
-// clusters of one name.
-class ClusterShared {
- public:
-  explicit ClusterShared(const UpstreamPolicy& policy);
-  void Update(const UpstreamPolicy& policy);
-
-  bool AcquireConnection();
-  void ReleaseConnection() { connections_.fetch_sub(1, std::memory_order_relaxed); }
-  bool AcquirePending();
-  void ReleasePending() { pending_.fetch_sub(1, std::memory_order_relaxed); }
-  uint32_t pending() const { return pending_.load(std::memory_order_relaxed); }
-  uint32_t connections() const { return connections_.load(std::memory_order_relaxed); }
-
-  RetryBudget& retry_budget() { return retry_budget_; }
-  OutlierDetector& outliers() { return outliers_; }
-
- private:
-  std::atomic<uint32_t> connections_{0};
-  std::atomic<uint32_t> pending_{0};
-  std::atomic<uint32_t> max_connections_;
-  std::atomic<uint32_t> max_pending_;
-  RetryBudget retry_budget_;
-  OutlierDetector outliers_;
-};
-
-// Name -> ClusterShared, and the tables of consistent hashing, for the process. Thread-safe.
-class SharedClusters {
- public:
-  // The one of this upstream, made or updated to `policy`.
-  std::shared_ptr<ClusterShared> Get(const UpstreamPolicy& policy);
-  HashTables& hash_tables() { return hash_tables_; }
-
- private:
-  HashTables hash_tables_;
-  absl::Mutex mutex_;
-  std::map<std::string, std::weak_ptr<ClusterShared>> by_name_ ABSL_GUARDED_BY(mutex_);
 };
 
 // The connections to one address.

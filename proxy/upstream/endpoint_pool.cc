@@ -47,10 +47,9 @@ void EndpointPool::TakeLoadReport(HeaderMap& fields) {
 }
 
 void EndpointPool::Lease(Attempt& attempt) {
-  const Duration fresh_for = attempt.fresh_                              ? Duration(-1)
-                             : IsSafe(attempt.permit_->request().method) ? Duration::max()
-                                                                         : kFreshFor;
-  while (!idle_.empty()) {
+  const Duration fresh_for =
+      IsSafe(attempt.permit_->request().method) ? Duration::max() : kFreshFor;
+  while (!attempt.fresh_ && !idle_.empty()) {
     ClientConnection* connection = idle_.back();
     if (now() - connection->idle_since() > fresh_for) {
       connection->Drain();  // the others are older still; this makes room under the cap
@@ -65,6 +64,7 @@ void EndpointPool::Lease(Attempt& attempt) {
     Connect(attempt);
     return;
   }
+  cluster_.shared().CountOverflow(ClusterShared::Breaker::kConnections);
   if (!cluster_.shared().AcquirePending()) {
     attempt.Fail(AttemptFailure::Kind::kOverflow, "pending_overflow");
     return;

@@ -43,6 +43,12 @@ void EndpointStats::Answered(MonoTime now, Duration latency, Outcome outcome) {
   }
 }
 
+void EndpointStats::Broke(MonoTime now) {
+  if (now < avoided_until_) return;
+  ++strikes_;  // what its head took back
+  Strike(now);
+}
+
 void EndpointStats::Ended() {
   if (active_ > 0) --active_;
 }

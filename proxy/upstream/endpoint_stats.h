@@ -4,10 +4,10 @@
 // Peak EWMA (Finagle; linkerd2-proxy): a sample above the estimate replaces it at once, others pull
 // it down exponentially with tau = 10 s. Here besides:
 //  - a failure (connect error, reset, timeout, 5xx, 429) never lowers the estimate, and an endpoint
-//    that keeps failing (three in a row; in the long run more than a third) is avoided: for a
-//    second, then twice as long for each probe that fails, up to 32 s, then one request at a time
-//    until it has made up for its failures. So what fails fast attracts no load, whatever its
-//    peers' latency, and a single failure costs it nothing;
+//    that keeps failing, or breaking off its answers (three in a row; in the long run more than a
+//    third), is avoided: for a second, then twice as long for each probe that fails, up to 32 s,
+//    then one request at a time until it has made up for its failures. So what fails fast attracts
+//    no load, whatever its peers' latency, and a single failure costs it nothing;
 //  - an idle endpoint's estimate decays, so that one that was slow is tried again;
 //  - while answers are awaited and none comes, the silence is a lower bound of the latency: a black
 //    hole grows costly before its first timeout;
@@ -41,6 +41,8 @@ class EndpointStats {
   void Started(MonoTime now);
   // The response head came, or the attempt failed or was given up. `latency` is since Started.
   void Answered(MonoTime now, Duration latency, Outcome outcome);
+  // After Answered(kSuccess) the answer broke off: it was none.
+  void Broke(MonoTime now);
   // The response is over: it is no load any more.
   void Ended();
 

@@ -70,12 +70,12 @@ void LoadBalancer::Refresh(MonoTime now) {
       group.total = group.healthy = group.sound = 0;
       for (const EndpointSlot& slot : group.balancer->slots()) {
         group.total += slot.weight;
-        if (slot.health == nullptr || slot.health->AvailableAt(now)) {
-          group.healthy += slot.weight;
-          if (!heeds || !slot.stats->AvoidAt(now)) group.sound += slot.weight;
-        } else {
-          refresh_at_ = std::min(refresh_at_, slot.health->ejected_until());
+        if (slot.health != nullptr && !slot.health->AvailableAt(now)) {
+          refresh_at_ = std::min(refresh_at_, slot.health->out_until());
+          continue;  // it ramps up when it is back, which is another refresh
         }
+        group.healthy += slot.weight;
+        if (!heeds || !slot.stats->AvoidAt(now)) group.sound += slot.weight;
         if (slot.health != nullptr && slot.health->available_since() != MonoTime()) {
           ramping_until_ =
               std::max(ramping_until_, slot.health->available_since() + policy_.slow_start);
@@ -146,9 +146,15 @@ double LoadBalancer::CallersIn(const std::string& zone, const Level& level) cons
 void LoadBalancer::ShareZones(Level& level) const {
   level.stay = 0;
   if (level.groups.size() == 1) return;
-  double sound = 0;
-  for (const Group& group : level.groups) sound += group.sound;
-  if (level.panic || sound == 0) {
+  double sound = 0, healthy = 0;
+  for (const Group& group : level.groups) {
+    sound += group.sound;
+    healthy += group.healthy;
+  }
+  // When all are avoided, their verdicts decide.
+  const auto up_of = [sound](const Group& group) { return sound > 0 ? group.sound : group.healthy; };
+  const double all_up = sound > 0 ? sound : healthy;
+  if (level.panic || healthy == 0) {
     double up_to = 0;
     for (Group& group : level.groups) group.up_to = up_to += group.total;
     return;
@@ -156,7 +162,7 @@ void LoadBalancer::ShareZones(Level& level) const {
   double up_to = 0;
   for (size_t i = 0; i < level.groups.size(); ++i) {
     Group& group = level.groups[i];
-    const double up = group.sound / sound;
+    const double up = up_of(group) / all_up;
     const double callers = CallersIn(group.zone, level);
     if (static_cast<int>(i) == level.local) {
       level.stay = up >= callers ? 1 : up / callers;
@@ -167,7 +173,7 @@ void LoadBalancer::ShareZones(Level& level) const {
   }
   if (up_to > 0 || level.stay == 1) return;
   // Nowhere is an excess, but for rounding: by what can carry it.
-  for (Group& group : level.groups) group.up_to = up_to += group.sound;
+  for (Group& group : level.groups) group.up_to = up_to += up_of(group);
 }
 
 const LoadBalancer::Level& LoadBalancer::ChooseLevel(const PickContext& context) const {

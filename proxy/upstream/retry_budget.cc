@@ -5,11 +5,14 @@
 namespace tollgate::proxy {
 
 RetryBudget::RetryBudget(const RetryBudgetPolicy& policy)
-    : percent_(policy.percent), min_concurrent_(policy.min_concurrent) {}
+    : percent_(policy.percent),
+      min_concurrent_(policy.min_concurrent),
+      max_concurrent_(policy.max_concurrent) {}
 
 void RetryBudget::Update(const RetryBudgetPolicy& policy) {
   percent_.store(policy.percent, std::memory_order_relaxed);
   min_concurrent_.store(policy.min_concurrent, std::memory_order_relaxed);
+  max_concurrent_.store(policy.max_concurrent, std::memory_order_relaxed);
 }
 
 RetryBudget::Ticket RetryBudget::Request() {
@@ -17,13 +20,25 @@ RetryBudget::Ticket RetryBudget::Request() {
   return Ticket(&requests_);
 }
 
+std::optional<RetryBudget::Ticket> RetryBudget::TryRequest(uint32_t limit) {
+  if (requests_.fetch_add(1, std::memory_order_relaxed) < limit) return Ticket(&requests_);
+  requests_.fetch_sub(1, std::memory_order_relaxed);
+  return std::nullopt;
+}
+
 std::optional<RetryBudget::Ticket> RetryBudget::TryRetry() {
   const uint64_t share = uint64_t{requests_.load(std::memory_order_relaxed)} *
                          percent_.load(std::memory_order_relaxed) / 100;
-  const uint64_t room = std::max<uint64_t>(min_concurrent_.load(std::memory_order_relaxed), share);
+  uint64_t room = std::max<uint64_t>(min_concurrent_.load(std::memory_order_relaxed), share);
+  if (const uint32_t max = max_concurrent_.load(std::memory_order_relaxed); max > 0) {
+    room = std::min<uint64_t>(room, max);
+  }
   uint32_t active = retries_.load(std::memory_order_relaxed);
   do {
-    if (active >= room) return std::nullopt;
+    if (active >= room) {
+      refused_.fetch_add(1, std::memory_order_relaxed);
+      return std::nullopt;
+    }
   } while (!retries_.compare_exchange_weak(active, active + 1, std::memory_order_relaxed));
   return Ticket(&retries_);
 }

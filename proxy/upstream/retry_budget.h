@@ -1,5 +1,6 @@
-// Bounds the retries of one cluster to a share of its active requests, so that retries cannot
-// multiply an outage (Envoy's retry budget). One per cluster and process; thread-safe, lock-free.
+// Counts the requests of one cluster that are in progress, and bounds its retries to a share of
+// them, so that retries cannot multiply an outage (Envoy's retry budget). One per cluster and
+// process; thread-safe, lock-free.
 #pragma once
 
 #include <atomic>
@@ -44,18 +45,24 @@ class RetryBudget {
 
   // A client's request is being forwarded; hold the ticket until it is over, retries included.
   Ticket Request();
-  // Room for a retry: active retries < max(min_concurrent, percent of active requests). Hold the
-  // ticket until that attempt is over.
+  // The same, unless `limit` or more are in progress.
+  std::optional<Ticket> TryRequest(uint32_t limit);
+  // Room for a retry: active retries < max(min_concurrent, percent of active requests), and <
+  // max_concurrent if there is one. Hold the ticket until that attempt is over.
   std::optional<Ticket> TryRetry();
 
   uint32_t active_requests() const { return requests_.load(std::memory_order_relaxed); }
   uint32_t active_retries() const { return retries_.load(std::memory_order_relaxed); }
+  // Retries that found no room, since the start.
+  uint64_t refused_retries() const { return refused_.load(std::memory_order_relaxed); }
 
  private:
   std::atomic<uint32_t> percent_;
   std::atomic<uint32_t> min_concurrent_;
+  std::atomic<uint32_t> max_concurrent_;  // 0: none
   std::atomic<uint32_t> requests_{0};
   std::atomic<uint32_t> retries_{0};
+  std::atomic<uint64_t> refused_{0};
 };
 
 }  // namespace tollgate::proxy

@@ -23,7 +23,7 @@ std::optional<RetryCondition> ConditionOf(const RetryEvidence& evidence) {
   return std::nullopt;
 }
 
-RetryDecision No(absl::string_view reason) { return {false, false, reason}; }
+RetryDecision No(absl::string_view reason) { return {.reason = reason}; }
 
 }  // namespace
 
@@ -50,14 +50,19 @@ RetryDecision MayRetry(const RetryEvidence& evidence, const RetryPolicy& policy,
   if (evidence.sent_before && !idempotent) {
     return No(honoured ? "key-retry-spent" : "outcome-unknown");
   }
+  if (evidence.end == AttemptEnd::kStatus && evidence.status == 421) {
+    if (evidence.misdirected_before) return No("misdirected-again");
+    if (evidence.retries >= kMaxRetries) return No("retries-exhausted");
+    return {.retry = true, .new_connection = true, .reason = "misdirected"};
+  }
   if (!sent) {
     const uint32_t most = std::min(std::max(policy.max_retries, kUnsentRetries), kMaxRetries);
     if (evidence.retries >= most) return No("retries-exhausted");
-    return {true, policy.other_endpoint, "not-sent"};
+    return {true, policy.other_endpoint, false, "not-sent"};
   }
   if (!idempotent && !honoured) return No("outcome-unknown");
   if (evidence.stale && evidence.retries == 0 && IsSafeMethod(request.method)) {
-    return {true, false, "stale-connection"};
+    return {true, false, true, "stale-connection"};
   }
   const std::optional<RetryCondition> condition = ConditionOf(evidence);
   if (!condition.has_value() ||
@@ -66,10 +71,10 @@ RetryDecision MayRetry(const RetryEvidence& evidence, const RetryPolicy& policy,
   }
   if (evidence.retries >= std::min(policy.max_retries, kMaxRetries)) return No("retries-exhausted");
   if (idempotent) {
-    return {true, policy.other_endpoint,
+    return {true, policy.other_endpoint, false,
             IsSafeMethod(request.method) ? "safe-method" : "idempotent-method"};
   }
-  return {true, true, "key-honoured"};
+  return {true, true, false, "key-honoured"};
 }
 
 }  // namespace tollgate::proxy

@@ -9,6 +9,10 @@
 //  - A safe method that met a connection which had served before and closed without a byte of a
 //    response (RFC 9112 section 9.3.1): once, without leave. That is no failure of the service: its
 //    keep-alive time ran out while the request was on its way.
+//  - 421 (RFC 9110 section 15.5.20): the server says that the request is not for it, so nothing was
+//    done; once, whatever the method and without leave, on a connection of its own.
+//  - 425 (RFC 8470 section 5.2) is passed on, always: we send nothing early ourselves, so it is an
+//    answer to the client's Early-Data, and the client's to repeat.
 //  - Everything else, and POST and PATCH without such a key even when a reused connection closed:
 //    the outcome is unknown, and never re-run.
 //  - Never after the response head was forwarded, without the whole body at hand, past the
@@ -34,14 +38,15 @@ enum class AttemptEnd {
 
 struct RetryEvidence {
   AttemptEnd end = AttemptEnd::kConnectFailed;
-  int status = 0;               // kStatus
-  bool sent = false;            // a byte of this attempt's request may have left
-  bool stale = false;           // kConnectionLost: reused, and not a byte of a response came
-  bool sent_before = false;     // or of an earlier attempt's
-  bool head_forwarded = false;  // the client has seen a response head
-  bool replayable = true;       // the body sent so far is still held
-  bool deadline_passed = false;
-  uint32_t retries = 0;  // attempts before this one
+  int status = 0;                   // kStatus
+  bool sent = false;                // a byte of this attempt's request may have left
+  bool stale = false;               // kConnectionLost: reused, and not a byte of a response came
+  bool sent_before = false;         // or of an earlier attempt's, but for those that a 421 answered
+  bool misdirected_before = false;  // an earlier attempt was answered with 421
+  bool head_forwarded = false;      // the client has seen a response head
+  bool replayable = true;           // the body sent so far is still held
+  bool deadline_passed = false;     // or so near that nothing can come of a further attempt
+  uint32_t retries = 0;             // attempts before this one
 };
 
 struct RetryRequest {
@@ -53,6 +58,8 @@ struct RetryDecision {
   bool retry = false;
   // The retry must not go to an endpoint already tried.
   bool other_endpoint = false;
+  // It must take a connection that has carried nothing yet.
+  bool new_connection = false;
   // For the log: why, or why not. Static storage.
   absl::string_view reason;
 };

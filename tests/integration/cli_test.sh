@@ -64,6 +64,12 @@ expect 0 "5/minute" ctl get plan gentle
 expect 0 "revoked" ctl key list alice
 [[ $OUTPUT == *live* ]] && fail "a rollback revived a key: $OUTPUT"
 
+echo "== limits"
+expect 0 "no connected sidecar of environment default has reported its limits yet" ctl limits
+expect 0 "and service hello" ctl limits --service hello
+expect 0 '"rows": []' ctl limits -o json
+expect 2 "expected a number from 1 to 1000" ctl limits --top 0
+
 echo "== denied tokens"
 expect 2 "what is denied?" ctl deny add --issuer login
 expect 2 "not several" ctl deny add --issuer login --subject a --client b

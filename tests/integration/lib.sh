@@ -131,7 +131,7 @@ start_control() {
     --admin "unix:$run/admin.sock" "$@"
   await "$patience" tollgatectl version
 }
-start_sidecar() {  # start_sidecar NODE SERVICE FLAGS...; its admin endpoint is ${admin[NODE]}
+start_sidecar() {  # start_sidecar NODE SERVICE FLAGS...: with $workers workers (1); its admin endpoint is ${admin[NODE]}
   local node=$1 service=$2
   shift 2
   if [[ -z ${admin[$node]:-} ]]; then
@@ -141,7 +141,7 @@ start_sidecar() {  # start_sidecar NODE SERVICE FLAGS...; its admin endpoint is 
   launch "$node" tollgate-proxy --node "$node" --service "$service" \
     --control "unix:$run/control.sock" --admin "${admin[$node]}" \
     --state-dir "$run/state-$node" --state-key-file "$run/state.key" \
-    --access-log "$run/$node.access.log" --workers 1 "$@"
+    --access-log "$run/$node.access.log" --workers "${workers:-1}" "$@"
 }
 live() { curl -sf -m 2 "http://${admin[$1]}/live"; }
 ready() { curl -sf -m 2 "http://${admin[$1]}/ready"; }

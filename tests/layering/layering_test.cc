@@ -35,9 +35,10 @@ const std::map<std::string, std::vector<std::string>> kArrows = {
     {"proxy/filter", {"proxy/route", "proxy/auth", "proxy/limit", "proxy/observe", "proxy/http"}},
     {"proxy/snapshot", {"proxy/filter", "proxy/route", "proxy/auth", "proxy/limit"}},
     {"proxy/upstream", {"proxy/http", "proxy/net", "proxy/observe"}},  // and kSingleHeaders
+    {"proxy/health", {"proxy/upstream", "proxy/http", "proxy/net"}},
     {"proxy/stream", {"proxy/snapshot", "proxy/upstream", "proxy/filter"}},
     {"proxy/control", {"common/policy"}},
-    {"proxy/server", {"proxy/control", "proxy/stream", "proxy/observe"}},
+    {"proxy/server", {"proxy/control", "proxy/stream", "proxy/health", "proxy/observe"}},
     {"proxy", {"proxy/server"}},  // main.cc
 
     {"control-plane/store", {"common/base"}},

@@ -376,6 +376,40 @@ TEST(RouteTableFields, NameIsApiAndVersion) {
               ElementsAre("RouteTable cards/v1 name INVALID"));
 }
 
+TEST(HedgeFields, AreTakenOver) {
+  Bundle bundle = GoodBundle();
+  GetRoute(bundle).mutable_hedge()->set_after_ms(80);
+  GetRoute(bundle).mutable_hedge()->set_max(2);
+  const PolicyOrErrors result = FromBundle(bundle);
+  ASSERT_THAT(result.errors, IsEmpty());
+  EXPECT_EQ(result.policy.route_tables.at("cards/v2").routes.at(1).hedge,
+            (HedgePolicy{std::chrono::milliseconds(80), 2}));
+}
+
+TEST(HedgeFields, AreChecked) {
+  const auto hedge = [](config::v1::Route& route, uint32_t after, uint32_t max) {
+    route.mutable_hedge()->set_after_ms(after);
+    route.mutable_hedge()->set_max(max);
+  };
+  ExpectEach({
+      {"RouteTable cards/v2 routes[1].hedge.after_ms OUT_OF_RANGE",
+       [&](Bundle& b) { hedge(GetRoute(b), 0, 1); }},
+      {"RouteTable cards/v2 routes[1].hedge.after_ms OUT_OF_RANGE",
+       [&](Bundle& b) { hedge(GetRoute(b), 2001, 1); }},
+      {"RouteTable cards/v2 routes[1].hedge.max OUT_OF_RANGE",
+       [&](Bundle& b) { hedge(GetRoute(b), 80, 0); }},
+      {"RouteTable cards/v2 routes[1].hedge.max OUT_OF_RANGE",
+       [&](Bundle& b) { hedge(GetRoute(b), 80, 4); }},
+      {"RouteTable cards/v2 routes[0].hedge CONFLICT",
+       [&](Bundle& b) { hedge(FirstRoute(b), 80, 1); }},
+      {"RouteTable cards/v2 routes[1].hedge CONFLICT",
+       [&](Bundle& b) {
+         GetRoute(b).clear_method();
+         hedge(GetRoute(b), 80, 1);
+       }},
+  });
+}
+
 TEST(RouteFields, AreChecked) {
   ExpectEach({
       {"RouteTable cards/v2 routes[0].name MISSING", [](Bundle& b) { FirstRoute(b).clear_name(); }},
@@ -404,8 +438,6 @@ TEST(RouteFields, AreChecked) {
        [](Bundle& b) { FirstRoute(b).mutable_idempotency()->clear_header(); }},
       {"RouteTable cards/v2 routes[1].plan DANGLING",
        [](Bundle& b) { GetRoute(b).set_plan("gone"); }},
-      {"RouteTable cards/v2 routes[1].plan CONFLICT",
-       [](Bundle& b) { GetRoute(b).set_plan("standard"); }},
       {"RouteTable cards/v2 routes[1].max_body_bytes OUT_OF_RANGE",
        [](Bundle& b) { GetRoute(b).set_max_body_bytes(~uint64_t{0}); }},
       {"RouteTable cards/v2 routes[1].upstream MISSING",
@@ -662,6 +694,43 @@ TEST(RevocationFields, OfTokensAreChecked) {
          config::v1::TokenDenial* denial = token(b);
          denial->GetReflection()->MutableUnknownFields(denial)->AddVarint(99, 1);
        }},
+  });
+}
+
+TEST(FaultFields, AreChecked) {
+  const auto faults = [](Bundle& b) {
+    config::v1::Faults* to = GetRoute(b).mutable_faults();
+    to->mutable_delay()->set_duration_ms(100);
+    to->mutable_delay()->set_per_ten_thousand(10);
+    to->mutable_abort()->set_status(503);
+    to->mutable_abort()->set_per_ten_thousand(10'000);
+    return to;
+  };
+  EXPECT_THAT(After([&](Bundle& b) { faults(b); }), IsEmpty());
+  const std::string at = "RouteTable cards/v2 routes[1].faults";
+  const auto expect = [&](absl::string_view error, const std::function<void(Bundle&)>& change) {
+    EXPECT_THAT(After(change), ElementsAre(absl::StrCat(at, error)));
+  };
+  expect(" MISSING", [](Bundle& b) { GetRoute(b).mutable_faults(); });
+  expect(".delay.duration_ms OUT_OF_RANGE",
+         [&](Bundle& b) { faults(b)->mutable_delay()->set_duration_ms(0); });
+  expect(".delay.duration_ms OUT_OF_RANGE",
+         [&](Bundle& b) { faults(b)->mutable_delay()->set_duration_ms(3'600'001); });
+  expect(".delay.per_ten_thousand OUT_OF_RANGE",
+         [&](Bundle& b) { faults(b)->mutable_delay()->set_per_ten_thousand(0); });
+  expect(".abort.per_ten_thousand OUT_OF_RANGE",
+         [&](Bundle& b) { faults(b)->mutable_abort()->set_per_ten_thousand(10'001); });
+  // A made-up success would be believed.
+  expect(".abort.status OUT_OF_RANGE",
+         [&](Bundle& b) { faults(b)->mutable_abort()->set_status(200); });
+  expect(".abort.status OUT_OF_RANGE",
+         [&](Bundle& b) { faults(b)->mutable_abort()->set_status(600); });
+  expect(".delay.match.header INVALID",
+         [&](Bundle& b) { faults(b)->mutable_delay()->mutable_match()->set_header("X-Upper"); });
+  expect(".abort.match.value INVALID", [&](Bundle& b) {
+    config::v1::FaultMatch* match = faults(b)->mutable_abort()->mutable_match();
+    match->set_header("x-a");
+    match->set_value("a\r\nb");
   });
 }
 

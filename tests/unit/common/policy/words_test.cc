@@ -47,7 +47,9 @@ TEST(Words, AHeaderThatHttpOrTollgateWritesIsReserved) {
                            "x-forwarded-port",
                            "x-forwarded-proto",
                            "x-request-id",
-                           "x-tollgate-consumer"}) {
+                           "x-tollgate-consumer",
+                           "tollgate-outcome",
+                           "x-request-deadline-ms"}) {
     EXPECT_FALSE(CheckHeaderName(name).ok()) << name;
   }
 }

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <future>
@@ -446,6 +447,53 @@ TEST_F(AdminServiceTest, HealthChecksSayWhetherItServesWhichMayChange) {
   EXPECT_EQ(Apply(kPolicy).release(), 1u) << "calls are answered all the same";
   endpoint_->SetServing(true);
   for (const std::string& service : services) EXPECT_EQ(Health(service), kServing) << service;
+}
+
+TEST_F(AdminServiceTest, ListsWhoIsNearALimitTheFullestOfAllSidecarsFirst) {
+  for (const char* node : {"hello-1", "hello-2", "away"}) fleet_.Connected(Sidecar(node, "hello"));
+  fleet_.Connected(Sidecar("ledger-1", "ledger"));
+  const auto session = fleet_.Connected(Sidecar("away", "hello"));
+  const auto report = [this](const char* node,
+                             const std::vector<std::array<uint64_t, 3>>& counters) {
+    agent::v1::Report said;
+    said.mutable_limits()->set_keys(counters.size());
+    for (const auto& [used, limit, refused] : counters) {
+      agent::v1::LimitKeyUsage* key = said.mutable_limits()->add_top();
+      key->set_key(absl::StrCat(node, ":", used, "/", limit));
+      key->set_used(used);
+      key->set_limit(limit);
+      key->set_refused(refused);
+    }
+    fleet_.Report("default", node, said);
+  };
+  report("hello-1", {{9, 10, 0}, {1, 10, 0}});
+  report("hello-2", {{50, 50, 1}, {99, 100, 0}});
+  report("ledger-1", {{5, 5, 3}});
+  report("away", {{7, 7, 7}});
+  fleet_.Disconnected(Sidecar("away", "hello"), session);
+  const auto list = [this](const std::string& service, uint32_t top) {
+    admin::v1::ListLimitsRequest request;
+    request.set_service(service);
+    request.set_top(top);
+    admin::v1::ListLimitsResponse response;
+    grpc::ClientContext context;
+    status_ = stub_->ListLimits(&context, request, &response);
+    return response;
+  };
+  const auto keys = [](const admin::v1::ListLimitsResponse& response) {
+    std::vector<std::string> out;
+    for (const auto& row : response.rows()) out.push_back(row.key().key());
+    return out;
+  };
+  const auto all = list("", 0);
+  EXPECT_THAT(keys(all), ElementsAre("ledger-1:5/5", "hello-2:50/50", "hello-2:99/100",
+                                     "hello-1:9/10", "hello-1:1/10"));
+  ASSERT_THAT(all.sidecars(), SizeIs(3));
+  EXPECT_EQ(all.sidecars(0).usage().keys(), 2u);
+  EXPECT_THAT(all.sidecars(0).usage().top(), SizeIs(0)) << "they are in the rows";
+  EXPECT_EQ(all.rows(0).service(), "ledger");
+  EXPECT_THAT(keys(list("hello", 2)), ElementsAre("hello-2:50/50", "hello-2:99/100"));
+  EXPECT_THAT(list("nobody", 0).sidecars(), SizeIs(0));
 }
 
 TEST_F(AdminServiceTest, ShowsOneSidecarWithItsUsageAndTheKeysItDidNotKnow) {

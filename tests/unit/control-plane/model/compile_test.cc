@@ -127,8 +127,8 @@ TEST(CompilePlan, WantsAlgorithmAndPer) {
 TEST(CompilePlan, ReadsAClaim) {
   const Model model =
       ModelOf("kind: Plan\nname: p\nlimit: 5/10s\nalgorithm: gcra\nper: claim:tenant\n");
-  EXPECT_EQ(model.plans.at("p").per, LimitKey::kClaim);
-  EXPECT_EQ(model.plans.at("p").claim, "tenant");
+  EXPECT_THAT(model.plans.at("p").per,
+              testing::ElementsAre(LimitKeyPart(LimitKey::kClaim, "tenant")));
 }
 
 std::string Issuer(absl::string_view more) {

@@ -178,6 +178,29 @@ TEST_F(FleetTest, RecordsWhatTheAgentReports) {
   EXPECT_THAT(fleet_.List("default"), SizeIs(1));
 }
 
+TEST_F(FleetTest, KeepsTheLastReportAboutLimitsAndBoundsIt) {
+  fleet_.Connected(Node("a"));
+  EXPECT_EQ(fleet_.Find("default", "a")->limits, nullptr);
+  agent::v1::Report report;
+  for (int i = 0; i < 500; ++i) {
+    agent::v1::LimitKeyUsage* key = report.mutable_limits()->add_top();
+    key->set_plan("standard");
+    key->set_key(std::string(5000, 'x'));
+    key->set_used(static_cast<uint64_t>(i));
+  }
+  fleet_.Report("default", "a", report);
+  report.mutable_limits()->clear_top();
+  report.mutable_limits()->set_keys(3);
+  const auto first = fleet_.Find("default", "a")->limits;
+  ASSERT_NE(first, nullptr);
+  EXPECT_EQ(first->top_size(), 100);
+  EXPECT_EQ(first->top(99).used(), 99u);
+  EXPECT_LT(first->top(0).key().size(), 1100u);
+  fleet_.Report("default", "a", report);
+  EXPECT_EQ(fleet_.Find("default", "a")->limits->keys(), 3u);
+  EXPECT_EQ(fleet_.Find("default", "a")->limits->top_size(), 0);
+}
+
 TEST_F(FleetTest, KeepsTheNewestUnknownKeysOnly) {
   fleet_.Connected(Node("a"));
   agent::v1::Report report;

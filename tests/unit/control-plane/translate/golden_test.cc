@@ -41,5 +41,9 @@ TEST(Golden, BalancingCaller) {
   ExpectGolden({"checkout-2", "checkout", ""}, "balancing.textproto", "balancing.yaml");
 }
 
+TEST(Golden, LimitedService) {
+  ExpectGolden({"payments-1", "payments", ""}, "limits.textproto", "limits.yaml");
+}
+
 }  // namespace
 }  // namespace tollgate::control

@@ -41,6 +41,13 @@ class AgentClientTest : public ::testing::Test {
       usage.set_requests(++requests_);
       return usage;
     };
+    if (reports_limits_) {
+      options.limits = [] {
+        agent::v1::LimitUsage limits;
+        limits.set_keys(7);
+        return limits;
+      };
+    }
     options.explainer = &explainer_;
     client_ = std::make_unique<AgentClient>(std::move(options), &transport_, executor_, &clock_);
     client_->Start();
@@ -59,6 +66,7 @@ class AgentClientTest : public ::testing::Test {
       std::make_shared<fakes::ManualExecutor>(&clock_);
   fakes::FakeAgentTransport transport_;
   uint64_t requests_ = 0;
+  bool reports_limits_ = false;
   std::unique_ptr<AgentClient> client_;
 };
 
@@ -70,6 +78,19 @@ TEST_F(AgentClientTest, SaysHelloFirstThenUsageEveryFewSeconds) {
   EXPECT_EQ(sent[1].usage().requests(), 1u);
   executor_->Advance(std::chrono::seconds(5));
   EXPECT_EQ(transport_.TakeSent().at(0).usage().requests(), 2u);
+}
+
+class AgentClientLimitsTest : public AgentClientTest {
+ protected:
+  AgentClientLimitsTest() { reports_limits_ = true; }
+};
+
+TEST_F(AgentClientLimitsTest, TellsWhoIsNearALimitWithTheUsage) {
+  const auto sent = transport_.TakeSent();
+  ASSERT_THAT(sent, SizeIs(3));
+  EXPECT_EQ(sent[2].limits().keys(), 7u);
+  executor_->Advance(std::chrono::seconds(5));
+  EXPECT_EQ(transport_.TakeSent().at(1).limits().keys(), 7u);
 }
 
 TEST_F(AgentClientTest, RepeatsTheLastApplyStatusAfterAReconnect) {

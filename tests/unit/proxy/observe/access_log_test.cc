@@ -1,5 +1,5 @@
-#include "absl/strings/str_cat.h"
 #include "proxy/observe/access_log.h"
+#include "absl/strings/str_cat.h"
 
 #include <gmock/gmock.h>
 
@@ -60,6 +60,8 @@ TEST(AccessRecord, SaysEverythingThatIsKnown) {
   record.status = 503;
   record.step = "upstream";
   record.reason = "connect_failed";
+  record.plan = "standard";
+  record.shadow_plan = "trial";
   record.upstream = "payments";
   record.endpoint = "10.0.1.11:8080";
   record.attempts = 2;
@@ -78,11 +80,51 @@ TEST(AccessRecord, SaysEverythingThatIsKnown) {
             "\"client\":\"10.1.2.3:4567\",\"consumer\":\"shop-42\",\"key_id\":\"tg_till\","
             "\"api\":\"card-payments\",\"version\":\"v2\",\"route\":\"get-payment\","
             "\"path_template\":\"/payments/{id}\",\"method\":\"GET\",\"status\":503,"
-            "\"step\":\"upstream\",\"reason\":\"connect_failed\",\"upstream\":\"payments\","
+            "\"step\":\"upstream\",\"reason\":\"connect_failed\",\"plan\":\"standard\","
+            "\"shadow_plan\":\"trial\",\"upstream\":\"payments\","
             "\"endpoint\":\"10.0.1.11:8080\",\"attempts\":2,\"retries\":\"not-sent\","
             "\"bytes_in\":18446744073709551615,\"bytes_out\":12,\"duration_us\":1234,"
             "\"upstream_duration_us\":1000,\"release\":\"17\"}\n");
-  EXPECT_EQ(Parsed(record).size(), 24u);
+  EXPECT_EQ(Parsed(record).size(), 26u);
+}
+
+TEST(AccessRecord, ListsTheAttemptsWhereThereWereSeveral) {
+  const AttemptRecord tries[] = {
+      {.number = 1,
+       .endpoint = "10.0.1.11:8080",
+       .allowed_by = "first",
+       .ended = "upstream_reset",
+       .sent = true,
+       .duration = std::chrono::microseconds(1500)},
+      {.number = 2,
+       .endpoint = "unix:/run/\"a\".sock",
+       .allowed_by = "safe-method",
+       .status = 503,
+       .ended = "",
+       .sent = true,
+       .duration = std::chrono::microseconds(2)},
+      {.number = 3, .endpoint = "", .allowed_by = "safe-method", .ended = "no_endpoint"},
+  };
+  AccessRecord record;
+  record.attempts = 3;
+  record.retries = "safe-method,safe-method";
+  record.tries = tries;
+  const Parsed parsed(record);
+  EXPECT_THAT(parsed.line(),
+              testing::HasSubstr(
+                  "\"retries\":\"safe-method,safe-method\",\"tries\":["
+                  "{\"sent\":true,\"allowed_by\":\"first\",\"endpoint\":\"10.0.1.11:8080\","
+                  "\"ended\":\"upstream_reset\",\"duration_us\":1500},"
+                  "{\"sent\":true,\"allowed_by\":\"safe-method\","
+                  "\"endpoint\":\"unix:/run/\\\"a\\\".sock\",\"status\":503,\"duration_us\":2},"
+                  "{\"sent\":false,\"allowed_by\":\"safe-method\",\"ended\":\"no_endpoint\","
+                  "\"duration_us\":0}],"));
+}
+
+TEST(AccessRecord, SaysWhatWasInjectedOnPurpose) {
+  AccessRecord record;
+  record.fault = "delay,abort";
+  EXPECT_EQ(Parsed(record).Text("fault"), "delay,abort");
 }
 
 TEST(AccessRecord, LeavesOutWhatIsEmpty) {
@@ -131,11 +173,14 @@ TEST(AccessRecord, BoundsWhatTheClientChooses) {
   record.listener = record.request_id = record.traceparent = record.key_id = id;
   record.api = record.version = record.route = record.path_template = record.retries = id;
   record.step = record.reason = record.upstream = record.endpoint = record.release = id;
+  const std::vector<AttemptRecord> tries(
+      20, {.endpoint = id, .allowed_by = id, .status = 200, .ended = id, .sent = true});
+  record.tries = tries;
   const Parsed parsed(record);
   EXPECT_EQ(parsed.Text("method"), absl::StrCat(std::string(32, 'M'), "…"));
   // 1 + 42 * 3 is 127: the cut is not within a character.
   EXPECT_EQ(parsed.Text("consumer"), wide.substr(0, 127) + "…");
-  EXPECT_LT(parsed.line().size(), 20'000u);
+  EXPECT_LT(parsed.line().size(), 40'000u);
   record.consumer = umlauts;
   EXPECT_THAT(Parsed(record).Text("consumer"), testing::EndsWith("…"));
 }

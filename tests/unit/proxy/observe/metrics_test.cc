@@ -162,8 +162,12 @@ TEST(Metrics, SaysWhyRequestsWereRefusedRetriedAndFailed) {
   refused.status = 429;
   refused.step = "limit";
   refused.reason = "limit_exceeded";
+  refused.plan = "standard";
   worker.Record(refused);
   worker.Record(refused);
+  AccessRecord shadowed = Payment();
+  shadowed.shadow_plan = "trial";
+  worker.Record(shadowed);
   AccessRecord failed = Payment();
   failed.status = 503;
   failed.upstream = "payments";
@@ -175,6 +179,8 @@ TEST(Metrics, SaysWhyRequestsWereRefusedRetriedAndFailed) {
   worker.Refused("inbound", "bad_chunk_size");
   auto samples = Read(metrics.Scrape());
   EXPECT_EQ(samples["tollgate_refused_total{step=\"limit\",reason=\"limit_exceeded\"}"], 2);
+  EXPECT_EQ(samples["tollgate_limited_total{plan=\"standard\",result=\"refused\"}"], 2);
+  EXPECT_EQ(samples["tollgate_limited_total{plan=\"trial\",result=\"shadow\"}"], 1);
   EXPECT_EQ(samples["tollgate_upstream_attempts_total{upstream=\"payments\"}"], 3);
   EXPECT_EQ(samples["tollgate_upstream_retries_total{upstream=\"payments\",reason=\"not-sent\"}"],
             1);

@@ -94,7 +94,7 @@ TEST_F(ExplainTest, NamesWhatARouteDemandsAndTriesNoCredential) {
 TEST_F(ExplainTest, DescribesALimitAndSpendsNothingOfIt) {
   PlanPolicy& plan = policy.plans["gentle"];
   plan.name = "gentle";
-  plan.per = LimitKey::kRoute;
+  plan.per = {LimitKey::kRoute};
   plan.windows = {{1, std::chrono::minutes(1)}};
   route().plan = "gentle";
   for (int i = 0; i < 3; ++i) {
@@ -102,6 +102,25 @@ TEST_F(ExplainTest, DescribesALimitAndSpendsNothingOfIt) {
     EXPECT_TRUE(answer.verdicts(0).has_forward());
     EXPECT_THAT(answer.DebugString(), HasSubstr("plan gentle: 1 in 1m per route"));
   }
+}
+
+TEST_F(ExplainTest, DescribesWhatIsCountedTogetherInProgressAndByTheBody) {
+  PlanPolicy& plan = policy.plans["careful"];
+  plan.name = "careful";
+  plan.per = {LimitKey::kRoute, LimitKey::kAddress};
+  plan.windows = {{9, std::chrono::seconds(1)}, {100, std::chrono::minutes(1)}};
+  plan.concurrency = 5;
+  plan.shadow = true;
+  route().plan = "careful";
+  const auto answer = Ask().DebugString();
+  EXPECT_THAT(answer, HasSubstr("plan careful: 9 in 1s, 100 in 1m, 5 in progress per route and "
+                                "address (shadow: refuses nothing)"));
+  EXPECT_THAT(answer, testing::Not(HasSubstr("costs"))) << "the usual cost goes without saying";
+  route().cost.units = 4;
+  EXPECT_THAT(Ask().DebugString(), HasSubstr("costs 4 units"));
+  route().cost = {.units = 0, .json = "/amount", .divide = 100, .max = 50};
+  EXPECT_THAT(Ask().DebugString(),
+              HasSubstr("costs 1 unit for each 100 of /amount in the body, at most 50"));
 }
 
 TEST_F(ExplainTest, SaysWhatIsWrongWithAQuestion) {
@@ -121,6 +140,19 @@ TEST_F(ExplainTest, SaysWhatIsWrongWithAQuestion) {
   question = good;
   question.set_listener("out");
   EXPECT_THAT(Ask().error(), HasSubstr("listener: \"out\"; expected one of in"));
+}
+
+TEST_F(ExplainTest, SaysWhatFaultsTheRequestMayMeet) {
+  route().faults.delay = {std::chrono::seconds(2), 1000, {"x-rehearsal", ""}};
+  route().faults.abort = {503, 50, {}};
+  const auto answer = Ask();
+  ASSERT_THAT(answer.verdicts(), SizeIs(1));
+  const auto& step = *answer.verdicts(0).steps().rbegin();
+  EXPECT_EQ(step.name(), "fault");
+  EXPECT_THAT(step.demands(),
+              testing::ElementsAre("on purpose delays 10 % of requests with x-rehearsal by 2s",
+                                   "on purpose answers 0.5 % of requests with 503"));
+  EXPECT_TRUE(answer.verdicts(0).has_forward());
 }
 
 }  // namespace

@@ -64,10 +64,11 @@ class Wire {
 class ServerTest : public testing::Test {
  protected:
   ServerTest() { Start(2); }
-  void Start(uint32_t workers) {
+  void Start(uint32_t workers, bool allow_faults = false) {
     server.reset();
     Server::Options options;
     options.workers = workers;
+    options.allow_faults = allow_faults;
     server = *Server::Create(std::move(options), clock, metrics_of_.emplace_back());
   }
   // Every request is answered with 503: there is no endpoint, unless `endpoints` names some.
@@ -236,6 +237,36 @@ Policy WithKey(Policy policy, const GeneratedApiKey& key) {
 }
 std::string RequestWith(const GeneratedApiKey& key) {
   return absl::StrCat("GET / HTTP/1.1\r\nHost: x\r\nX-Api-Key: ", key.text(), "\r\n\r\n");
+}
+
+TEST_F(ServerTest, CountsOverAllWorkersAndTellsWhoIsNearALimit) {
+  Policy policy = PolicyOf({"in"});
+  PlanPolicy& plan = policy.plans["few"];
+  plan.name = "few";
+  plan.windows = {{5, std::chrono::hours(1)}};
+  plan.per = {LimitKey::kRoute};
+  DataPath::RouteOf(policy).plan = "few";
+  EXPECT_EQ(server->LimitUsageNow().keys(), 0u);
+  ASSERT_THAT(Adopt(policy), IsEmpty());
+  int refused = 0;
+  for (int i = 0; i < 8; ++i) {  // each a connection of its own: they go to both workers in turn
+    Wire client = Wire::To(server->bound().at("in"));
+    client.Send(kGet);
+    ASSERT_TRUE(client.Receives("\r\n\r\n"));
+    refused += absl::StrContains(client.Got(), " 429 ");
+  }
+  EXPECT_EQ(refused, 3);
+  const agent::v1::LimitUsage usage = server->LimitUsageNow();
+  EXPECT_EQ(usage.keys(), 1u);
+  EXPECT_EQ(usage.max_keys(), 1'000'000u);
+  EXPECT_EQ(usage.refused(), 3u);
+  ASSERT_EQ(usage.top_size(), 1);
+  EXPECT_EQ(usage.top(0).plan(), "few");
+  EXPECT_EQ(usage.top(0).key(), "route=api/v1/all");
+  EXPECT_EQ(usage.top(0).window(), "5/3600s");
+  EXPECT_EQ(usage.top(0).used(), 5u);
+  EXPECT_EQ(usage.top(0).limit(), 5u);
+  EXPECT_EQ(usage.top(0).refused(), 3u);
 }
 
 TEST_F(ServerTest, EndsTheOpenRequestsOfARevokedKeyInEveryWorker) {
@@ -462,6 +493,32 @@ TEST_F(ServerTest, AdoptsUnderTrafficWithoutAFailedRequest) {
   for (std::thread& t : clients) t.join();
   EXPECT_GT(served, 0);
   EXPECT_EQ(failed, 0);
+}
+
+TEST_F(ServerTest, RefusesFaultsUnlessItWasStartedToAllowThem) {
+  Policy policy = PolicyOf({"in"});
+  ASSERT_THAT(Adopt(policy), IsEmpty());
+  DataPath::RouteOf(policy).faults.abort = {500, 10'000, {}};
+  policy.epoch.release = 2;
+  const std::vector<ResourceError> errors = Adopt(policy);
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_EQ(errors[0].code, "FAULTS_NOT_ALLOWED");
+  EXPECT_EQ(ToString(errors[0]).find("RouteTable api/v1: routes[0].faults"), 0u)
+      << ToString(errors[0]);
+  EXPECT_THAT(errors[0].message, HasSubstr("--allow-faults"));
+  // The last good one goes on.
+  EXPECT_EQ(server->policy()->epoch.release, 1u);
+  EXPECT_TRUE(Serves("in"));
+}
+
+TEST_F(ServerTest, InjectsFaultsWhereTheyAreAllowed) {
+  Start(1, /*allow_faults=*/true);
+  Policy policy = PolicyOf({"in"});
+  DataPath::RouteOf(policy).faults.abort = {418, 10'000, {}};
+  ASSERT_THAT(Adopt(policy), IsEmpty());
+  Wire client = Wire::To(Of("in"));
+  client.Send(kGet);
+  EXPECT_TRUE(client.Receives("HTTP/1.1 418 "));
 }
 
 }  // namespace

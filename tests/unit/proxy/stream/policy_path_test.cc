@@ -19,7 +19,7 @@ PlanPolicy PlanOf(const char* name, uint32_t count, LimitKey per) {
   PlanPolicy plan;
   plan.name = name;
   plan.windows = {{count, minutes(1)}};
-  plan.per = per;
+  plan.per = {per};
   return plan;
 }
 

@@ -55,6 +55,17 @@ TEST_F(StreamTest, CarriesARequestAndItsResponse) {
 
 // An event after the end of the client's input must not make its connection read, and defer itself,
 // for ever: the worker would never see the response that it waits for.
+TEST_F(StreamTest, ClosesAtOnceWhenAllWasSaid) {
+  ServeOne();
+  auto client = path.Connect();
+  client->Send("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi");
+  ASSERT_TRUE(UpstreamHas(a, "hi"));
+  Upstream(a).Send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+  ASSERT_TRUE(path.Receives(*client, "ok"));
+  // Nothing is under way that a reset could reach before the answer: it waits for no FIN.
+  EXPECT_TRUE(path.RunUntil([&] { return path.open_connections() == 0; }));
+}
+
 TEST_F(StreamTest, OutlivesAClientThatEndsItsInputAndThenGoes) {
   ServeOne();
   auto client = path.Connect();

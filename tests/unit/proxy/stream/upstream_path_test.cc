@@ -358,6 +358,61 @@ TEST_F(UpstreamPathTest, AnEndpointThatFailsInARowIsLeftAlone) {
   EXPECT_GT(failed, 0);  // it is tried again
 }
 
+// The head says 200, and the body never gets there: as bad as no answer.
+TEST_F(UpstreamPathTest, AnEndpointThatBreaksOffItsAnswersIsLeftAlone) {
+  Policy policy = DataPath::PublicPolicy({a.address(), b.address()});
+  Backend(policy).outlier_detection.consecutive_errors = 3;
+  Backend(policy).outlier_detection.base_ejection = seconds(30);
+  path.Adopt(policy);
+  // b breaks off in the middle, a serves.
+  const auto ask = [&] {
+    auto client = path.Connect();
+    client->Send(kGet);
+    path.RunUntil([&] {
+      for (FakeUpstream* u : {&a, &b}) {
+        u->Poll();
+        for (const auto& c : u->connections()) {
+          if (!absl::StrContains(c->Got(), "\r\n\r\n")) continue;
+          c->Forget();
+          c->Send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbo");
+          if (u == &a) c->Send("dy");
+          if (u == &b) c->Close();
+        }
+      }
+      return client->Closed() || TakeApart(client->Got()).has_value();
+    });
+    const bool whole = absl::StrContains(client->Got(), "body");
+    client->Close();
+    path.Settle();
+    return whole;
+  };
+  int broken = 0;
+  for (int i = 0; i < 20; ++i) broken += !ask();
+  EXPECT_EQ(broken, 3);
+  path.Pass(seconds(31));
+  broken = 0;
+  for (int i = 0; i < 4; ++i) broken += !ask();
+  EXPECT_GT(broken, 0);  // it is tried again
+}
+
+// The client's doing, not the endpoint's.
+TEST_F(UpstreamPathTest, AnAnswerThatItsClientDoesNotWantWholeIsNoFailure) {
+  Policy policy = DataPath::PublicPolicy({a.address(), b.address()});
+  Backend(policy).outlier_detection.consecutive_errors = 3;
+  path.Adopt(policy);
+  for (int i = 0; i < 8; ++i) {
+    auto client = path.Connect();
+    client->Send(kGet);
+    ASSERT_TRUE(path.RunUntil([&] {
+      AnswerUpstream("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbo");
+      return absl::StrContains(client->Got(), "bo");
+    })) << i;
+    client->Close();
+    path.Settle();
+  }
+  EXPECT_EQ(path.clusters.Find("backend")->shared().outliers().EjectedAt(path.loop().now()), 0u);
+}
+
 TEST_F(UpstreamPathTest, HintsOfTheUpstreamAreKeptFromTheClient) {
   ServeOne();
   auto client = Begin(a, 0);
@@ -395,6 +450,23 @@ TEST_F(UpstreamPathTest, UpgradesAreRefusedUnlessTheRouteAllowsThem) {
   const Answer answer = Get("/", "Connection: upgrade\r\nUpgrade: websocket\r\n");
   EXPECT_EQ(answer.status, 403);
   EXPECT_EQ(a.All(), "");
+}
+
+TEST_F(UpstreamPathTest, AnInstanceWhoseSidecarShedsIsNotSick) {
+  Policy policy = OneUpstream();
+  Backend(policy).outlier_detection.consecutive_errors = 3;
+  Backend(policy).outlier_detection.max_ejected_percent = 100;
+  path.Adopt(policy);
+  const auto ejected = [&] {
+    return path.clusters.Find("backend")->shared().outliers().EjectedAt(path.loop().now());
+  };
+  constexpr absl::string_view kShed =
+      "HTTP/1.1 503 No\r\ntollgate-outcome: refused\r\ncontent-length: 0\r\n\r\n";
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(Ask(kGet, "192.0.2.7:4711", kShed).status, 503);
+  EXPECT_EQ(ejected(), 0u);
+  constexpr absl::string_view kSick = "HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n";
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Ask(kGet, "192.0.2.7:4711", kSick).status, 503);
+  EXPECT_EQ(ejected(), 1u);
 }
 
 class TunnelTest : public UpstreamPathTest {

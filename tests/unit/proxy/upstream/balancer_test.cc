@@ -72,11 +72,14 @@ TEST_P(BalancerTest, NeverPicksWhatWasTried) {
 }
 
 TEST_P(BalancerTest, PicksNothingBelowTheStandingThatIsAskedFor) {
-  OutlierDetector detector({.consecutive_errors = 1, .max_ejected_percent = 100});
+  OutlierDetectionPolicy policy;
+  policy.consecutive_errors = 1;
+  policy.max_ejected_percent = 100;
+  OutlierDetector detector(policy);
   const std::array<Address, 3> members = {*Address::Parse("10.0.0.1:80"),
                                           *Address::Parse("10.0.0.2:80"),
                                           *Address::Parse("10.0.0.3:80")};
-  detector.Update({.consecutive_errors = 1, .max_ejected_percent = 100}, members);
+  detector.Update(policy, members);
   std::vector<std::shared_ptr<EndpointHealth>> health;
   for (size_t i = 0; i < 3; ++i) {
     health.push_back(detector.Find(members[i]));

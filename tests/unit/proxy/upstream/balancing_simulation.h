@@ -40,10 +40,15 @@ class BalancingSimulation {
     double MeanLatency() const { return latency_sum / static_cast<double>(answers); }
   };
 
+  static OutlierDetectionPolicy NoOutliers() {
+    OutlierDetectionPolicy policy;
+    policy.enabled = false;
+    return policy;
+  }
+
   // Without outlier detection, unless it is asked for.
   BalancingSimulation(Balance kind, double requests_per_second, uint64_t seed,
-                      BalancingPolicy policy = {},
-                      OutlierDetectionPolicy outliers = {.enabled = false})
+                      BalancingPolicy policy = {}, OutlierDetectionPolicy outliers = NoOutliers())
       : kind_(kind),
         policy_(policy),
         outliers_(outliers),

@@ -208,7 +208,7 @@ TEST_P(LoadAware, AServerThatRecoversComesBack) {
   BalancingPolicy policy;
   policy.slow_start = seconds(10);
   BalancingSimulation simulation(kind(), 300, std::get<1>(GetParam()), policy,
-                                 {.consecutive_errors = 5});
+                                 OutlierDetectionPolicy());
   for (int i = 0; i < 2; ++i) simulation.Add(kFast);
   const size_t sick = simulation.Add([](Duration at) {
     return at < seconds(20) ? Answer{milliseconds(1), true} : Answer{kFast};

@@ -127,5 +127,28 @@ TEST(OutcomeOfStatus, BusinessRefusalsAreAnswers) {
   }
 }
 
+TEST_F(EndpointStatsTest, AnswersThatBreakOffAreFailures) {
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(stats_.AvoidAt(now_)) << i;
+    stats_.Started(now_);
+    stats_.Answered(now_, milliseconds(5), Outcome::kSuccess);
+    stats_.Broke(now_);
+    stats_.Ended();
+  }
+  EXPECT_TRUE(stats_.AvoidAt(now_));
+  now_ += seconds(1);
+  EXPECT_FALSE(stats_.AvoidAt(now_)) << "then it is tried again";
+}
+
+TEST_F(EndpointStatsTest, ARareOneThatBreaksOffCostsNothing) {
+  for (int i = 0; i < 100; ++i) {
+    stats_.Started(now_);
+    stats_.Answered(now_, milliseconds(5), Outcome::kSuccess);
+    if (i % 10 == 0) stats_.Broke(now_);
+    stats_.Ended();
+    EXPECT_FALSE(stats_.AvoidAt(now_)) << i;
+  }
+}
+
 }  // namespace
 }  // namespace tollgate::proxy

@@ -19,7 +19,7 @@ class HashBalancerTest : public testing::TestWithParam<Balance> {
       names_[i] = absl::StrCat("10.0.0.", i + 1, ":80");
       members.push_back(*Address::Parse(names_[i]));
     }
-    detector_.Update(kOutliers, members);
+    detector_.Update(Outliers(), members);
     std::vector<EndpointSlot> slots;
     for (uint32_t i = 0; i < kEndpoints; ++i) {
       health_[i] = detector_.Find(members[i]);
@@ -38,9 +38,13 @@ class HashBalancerTest : public testing::TestWithParam<Balance> {
     return picks;
   }
 
-  static constexpr OutlierDetectionPolicy kOutliers = {.consecutive_errors = 1,
-                                                       .max_ejected_percent = 100};
-  OutlierDetector detector_{kOutliers};
+  static OutlierDetectionPolicy Outliers() {
+    OutlierDetectionPolicy policy;
+    policy.consecutive_errors = 1;
+    policy.max_ejected_percent = 100;
+    return policy;
+  }
+  OutlierDetector detector_{Outliers()};
   Random random_{1};
   MonoTime now_{std::chrono::hours(1)};
   std::string names_[kEndpoints];

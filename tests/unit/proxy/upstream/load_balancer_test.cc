@@ -28,7 +28,7 @@ class LoadBalancerTest : public testing::Test {
   void Push() {
     std::vector<Address> members;
     for (const auto& server : servers_) members.push_back(*Address::Parse(server->name));
-    detector_.Update(kOutliers, members, now_, warm_);
+    detector_.Update(Outliers(), members, now_, warm_);
     std::vector<LoadBalancer::Endpoint> endpoints;
     for (size_t i = 0; i < servers_.size(); ++i) {
       Server& server = *servers_[i];
@@ -89,12 +89,17 @@ class LoadBalancerTest : public testing::Test {
     uint32_t priority = 0;
     uint32_t weight = 1;
   };
+  static OutlierDetectionPolicy Outliers() {
+    OutlierDetectionPolicy policy;
+    policy.consecutive_errors = 1;
+    policy.base_ejection = seconds(30);
+    policy.max_ejected_percent = 100;
+    return policy;
+  }
   std::vector<Address> warm_;
-  static constexpr OutlierDetectionPolicy kOutliers = {
-      .consecutive_errors = 1, .base_ejection = seconds(30), .max_ejected_percent = 100};
   Balance balance_ = Balance::kRandom;
   BalancingPolicy policy_;
-  OutlierDetector detector_{kOutliers};
+  OutlierDetector detector_{Outliers()};
   Random random_{1};
   MonoTime now_{std::chrono::hours(1)};
   std::vector<std::unique_ptr<Server>> servers_;
@@ -322,6 +327,52 @@ TEST_F(LoadBalancerTest, AnEjectionMakesAZoneSmaller) {
   EXPECT_NEAR(ShareOf(2, 4), 2.0 / 3, 0.01) << "2 of 6 for a half";
   Eject(2, 4);
   EXPECT_EQ(ShareOf(4, 8), 1);
+}
+
+// It takes fewer failures to avoid an endpoint than to eject it, and then it gets none that could.
+TEST_F(LoadBalancerTest, AZoneSpillsForWhatIsAvoidedBeforeItIsEjected) {
+  balance_ = Balance::kLeastRequest;
+  Add(4, "a");
+  Add(4, "b");
+  UseZones("a");
+  Push();
+  EXPECT_EQ(ShareOf(0, 4), 1);
+  const auto fail = [this](size_t from, size_t to) {
+    for (size_t i = from; i < to; ++i) {
+      for (int n = 0; n < 3; ++n) {
+        servers_[i]->stats.Started(now_);
+        servers_[i]->stats.Answered(now_, Duration(1), Outcome::kFailure);
+        servers_[i]->stats.Ended();
+      }
+    }
+  };
+  fail(0, 2);
+  now_ += std::chrono::milliseconds(100);
+  EXPECT_NEAR(ShareOf(2, 4), 2.0 / 3, 0.01) << "2 of 6 for a half";
+  fail(2, 4);
+  now_ += std::chrono::milliseconds(100);
+  EXPECT_EQ(ShareOf(4, 8), 1);
+  // When they are tried again they are in the zone, as before.
+  now_ += seconds(1);
+  EXPECT_EQ(ShareOf(0, 4), 1);
+}
+
+TEST_F(LoadBalancerTest, WhereAllAreAvoidedTheirVerdictsShareTheZones) {
+  balance_ = Balance::kLeastRequest;
+  Add(2, "a");
+  Add(2, "b");
+  UseZones("a");
+  Push();
+  Pick();
+  for (const auto& server : servers_) {
+    for (int n = 0; n < 3; ++n) {
+      server->stats.Started(now_);
+      server->stats.Answered(now_, Duration(1), Outcome::kFailure);
+      server->stats.Ended();
+    }
+  }
+  now_ += std::chrono::milliseconds(100);
+  EXPECT_EQ(ShareOf(0, 2), 1);
 }
 
 TEST_F(LoadBalancerTest, InPanicZonesDoNotCount) {

@@ -14,12 +14,25 @@ using std::chrono::seconds;
 
 class OutlierDetectorTest : public testing::Test {
  protected:
+  static OutlierDetectionPolicy ErrorsInARow(uint32_t errors) {
+    OutlierDetectionPolicy policy;
+    policy.consecutive_errors = errors;
+    return policy;
+  }
+  // Sweeps alone.
+  static OutlierDetectionPolicy Sweeping(std::optional<SuccessRatePolicy> rate,
+                                         std::optional<FailurePercentagePolicy> share) {
+    OutlierDetectionPolicy policy = ErrorsInARow(1'000'000);
+    policy.success_rate = rate;
+    policy.failure_percentage = share;
+    return policy;
+  }
   void Use(size_t endpoints, OutlierDetectionPolicy policy = {}) {
     for (size_t i = 0; i < endpoints; ++i) {
       members_.push_back(*Address::Parse(absl::StrCat("10.0.0.", i + 1, ":80")));
     }
     policy_ = policy;
-    detector_.Update(policy_, members_);
+    detector_.Update(policy_, members_, now_);
   }
   EndpointHealth& Health(size_t i) { return *detector_.Find(members_[i]); }
   // True when the last one ejected it.
@@ -27,6 +40,18 @@ class OutlierDetectorTest : public testing::Test {
     bool ejected = false;
     for (int n = 0; n < times; ++n) ejected = detector_.Report(Health(i), true, now_);
     return ejected;
+  }
+
+  // `requests` to each endpoint in this interval; of those to `sick`, `failed` fail.
+  void Serve(int requests, size_t sick, int failed) {
+    for (size_t i = 0; i < members_.size(); ++i) {
+      for (int n = 0; n < requests; ++n) detector_.Report(Health(i), i == sick && n < failed, now_);
+    }
+  }
+  // The next report is behind its end.
+  void EndInterval() {
+    now_ += policy_.interval;
+    detector_.Report(Health(0), false, now_);
   }
 
   OutlierDetectionPolicy policy_;
@@ -134,8 +159,140 @@ TEST_F(OutlierDetectorTest, ARemovedEndpointIsNoMember) {
   detector_.Report(*held, true, now_);  // an attempt that ends late
 }
 
+TEST_F(OutlierDetectorTest, ASuccessRateBelowTheOthersEjectsAtTheEndOfTheInterval) {
+  Use(5, Sweeping(SuccessRatePolicy{}, {}));
+  Serve(100, 3, 50);
+  EXPECT_TRUE(Health(3).AvailableAt(now_)) << "the interval is not over";
+  EndInterval();
+  EXPECT_FALSE(Health(3).AvailableAt(now_));
+  EXPECT_EQ(detector_.ejections(OutlierDetector::Reason::kSuccessRate), 1u);
+  EXPECT_EQ(detector_.EjectedAt(now_), 1u);
+}
+
+TEST_F(OutlierDetectorTest, AShareOfFailuresEjectsAtTheEndOfTheInterval) {
+  Use(5, Sweeping({}, FailurePercentagePolicy{}));
+  Serve(100, 3, 84);
+  EndInterval();
+  EXPECT_TRUE(Health(3).AvailableAt(now_));
+  Serve(100, 3, 85);
+  EndInterval();
+  EXPECT_FALSE(Health(3).AvailableAt(now_));
+  EXPECT_EQ(detector_.ejections(OutlierDetector::Reason::kFailurePercentage), 1u);
+}
+
+TEST_F(OutlierDetectorTest, EachIntervalIsJudgedByItself) {
+  Use(5, Sweeping({}, FailurePercentagePolicy{.min_volume = 100}));
+  for (int i = 0; i < 5; ++i) {
+    Serve(60, 3, 60);  // too few each time
+    EndInterval();
+    EXPECT_TRUE(Health(3).AvailableAt(now_)) << i;
+  }
+}
+
+TEST_F(OutlierDetectorTest, AnIntervalThatEndedLongAgoIsNotJudged) {
+  Use(5, Sweeping({}, FailurePercentagePolicy{}));
+  Serve(100, 3, 100);
+  now_ += 10 * policy_.interval;
+  detector_.Report(Health(0), false, now_);
+  EXPECT_TRUE(Health(3).AvailableAt(now_));
+}
+
+TEST_F(OutlierDetectorTest, ASweepEjectsTheWorstAndKeepsToTheShare) {
+  OutlierDetectionPolicy policy = Sweeping({}, FailurePercentagePolicy{});
+  policy.max_ejected_percent = 40;
+  Use(5, policy);
+  for (size_t i = 0; i < 5; ++i) {
+    for (int n = 0; n < 100; ++n) detector_.Report(Health(i), n < 90 + static_cast<int>(i), now_);
+  }
+  EndInterval();
+  for (size_t i = 0; i < 5; ++i) EXPECT_EQ(Health(i).AvailableAt(now_), i < 3) << i;
+}
+
+TEST_F(OutlierDetectorTest, ConcurrentSweepsJudgeOnce) {
+  Use(5, Sweeping({}, FailurePercentagePolicy{}));
+  Serve(100, 3, 100);
+  now_ += policy_.interval;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      const std::shared_ptr<EndpointHealth> health = detector_.Find(members_[t == 3 ? 4 : t]);
+      for (int i = 0; i < 1000; ++i) detector_.Report(*health, false, now_);
+    });
+  }
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(detector_.ejections(OutlierDetector::Reason::kFailurePercentage), 1u);
+}
+
+TEST_F(OutlierDetectorTest, FailingProbesTakeAnEndpointOutUntilTheySucceed) {
+  Use(3);
+  const uint64_t before = detector_.generation();
+  detector_.SetFailing(Health(0), true, now_);
+  EXPECT_NE(detector_.generation(), before) << "balancers look again";
+  EXPECT_FALSE(Health(0).AvailableAt(now_ + std::chrono::hours(1000)));
+  EXPECT_EQ(detector_.EjectedAt(now_), 0u) << "nobody was ejected";
+  now_ += seconds(7);
+  detector_.SetFailing(Health(0), false, now_);
+  EXPECT_TRUE(Health(0).AvailableAt(now_));
+  EXPECT_EQ(Health(0).available_since(), now_) << "slow start counts from its return";
+}
+
+TEST_F(OutlierDetectorTest, OneThatIsEjectedAndFailsItsProbesReturnsWhenNeitherHolds) {
+  Use(3);
+  ASSERT_TRUE(Fail(0));
+  detector_.SetFailing(Health(0), true, now_);
+  detector_.SetFailing(Health(0), false, now_ + seconds(10));
+  EXPECT_FALSE(Health(0).AvailableAt(now_ + seconds(29))) << "its ejection is not over";
+  EXPECT_TRUE(Health(0).AvailableAt(now_ + seconds(30)));
+  detector_.SetFailing(Health(0), true, now_ + seconds(20));
+  EXPECT_FALSE(Health(0).AvailableAt(now_ + seconds(31)));
+}
+
+TEST_F(OutlierDetectorTest, WhoFailsItsProbesCountsTowardsTheShareThatMayBeOut) {
+  Use(4);
+  detector_.SetFailing(Health(0), true, now_);
+  EXPECT_TRUE(Fail(1));
+  EXPECT_FALSE(Fail(2)) << "half of them are out";
+}
+
+TEST_F(OutlierDetectorTest, WithoutProbesAllReturnThatFailedThem) {
+  Use(4);
+  detector_.SetFailing(Health(0), true, now_);
+  ASSERT_TRUE(Fail(1));
+  detector_.ClearFailing(now_);
+  EXPECT_TRUE(Health(0).AvailableAt(now_));
+  EXPECT_FALSE(Health(1).AvailableAt(now_)) << "its ejection goes on";
+}
+
+TEST_F(OutlierDetectorTest, SwitchedOffItLeavesWhatProbesFound) {
+  Use(3);
+  detector_.SetFailing(Health(0), true, now_);
+  policy_.enabled = false;
+  detector_.Update(policy_, members_);
+  EXPECT_FALSE(Health(0).AvailableAt(now_));
+}
+
+// Workers hear of a name's addresses one by one: one that knows fewer must not split the verdict.
+TEST_F(OutlierDetectorTest, OneThatLeavesAndComesBackWhileItIsInUseIsTheSame) {
+  Use(3);
+  const std::shared_ptr<EndpointHealth> held = detector_.Find(members_[2]);
+  ASSERT_TRUE(Fail(2));
+  detector_.Update(policy_, absl::MakeConstSpan(members_).first(2));
+  detector_.Update(policy_, members_);
+  EXPECT_EQ(detector_.Find(members_[2]), held);
+  EXPECT_FALSE(Health(2).AvailableAt(now_));
+}
+
+TEST_F(OutlierDetectorTest, OneThatLeavesAndIsForgottenComesBackAsNew) {
+  Use(3);
+  ASSERT_TRUE(Fail(2));
+  detector_.Update(policy_, absl::MakeConstSpan(members_).first(2), now_);
+  detector_.Update(policy_, members_, now_);
+  EXPECT_TRUE(Health(2).AvailableAt(now_));
+  EXPECT_EQ(Health(2).available_since(), now_);
+}
+
 TEST_F(OutlierDetectorTest, WorkersShareOneVerdict) {
-  Use(4, {.consecutive_errors = 1000});
+  Use(4, ErrorsInARow(1000));
   std::atomic<int> ejections{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {

@@ -31,6 +31,27 @@ TEST(RetryBudget, AllowsAShareOfTheActiveRequests) {
   EXPECT_EQ(Room(budget), 3u);
 }
 
+TEST(RetryBudget, HasACapWhateverTheShare) {
+  RetryBudget budget({.percent = 50, .min_concurrent = 3, .max_concurrent = 5});
+  std::vector<RetryBudget::Ticket> requests;
+  for (int i = 0; i < 100; ++i) requests.push_back(budget.Request());
+  EXPECT_EQ(Room(budget), 5u);
+  EXPECT_EQ(budget.refused_retries(), 1u);
+  budget.Update({.percent = 50, .min_concurrent = 3, .max_concurrent = 2});
+  EXPECT_EQ(Room(budget), 2u) << "a cap below the minimum holds too";
+}
+
+TEST(RetryBudget, TakesRequestsUpToALimit) {
+  RetryBudget budget;
+  auto first = budget.TryRequest(2);
+  auto second = budget.TryRequest(2);
+  EXPECT_TRUE(first.has_value() && second.has_value());
+  EXPECT_FALSE(budget.TryRequest(2).has_value());
+  EXPECT_EQ(budget.active_requests(), 2u) << "what was refused is not counted";
+  first.reset();
+  EXPECT_TRUE(budget.TryRequest(2).has_value());
+}
+
 TEST(RetryBudget, FollowsAPush) {
   RetryBudget budget({.percent = 0, .min_concurrent = 0});
   EXPECT_EQ(Room(budget), 0u);

@@ -89,6 +89,36 @@ TEST(MayRetry, AKeyThatTheServiceHonoursAllowsOneRetryElsewhere) {
   EXPECT_TRUE(MayRetry(second, kThree, kHonoured, {"POST", true}).retry);
 }
 
+// RFC 9110 15.5.20: whether or not the method is idempotent, over a different connection.
+TEST(MayRetry, WhatWasMisdirectedGoesOnceMoreOnANewConnectionWhateverTheMethod) {
+  for (absl::string_view method : {"GET", "PUT", "POST", "PATCH", "BREW"}) {
+    const RetryDecision decision = MayRetry(Status(421), {}, {}, {method});
+    EXPECT_TRUE(decision.retry) << method;
+    EXPECT_TRUE(decision.new_connection);
+    EXPECT_FALSE(decision.other_endpoint);
+    EXPECT_EQ(decision.reason, "misdirected");
+    RetryEvidence again = Status(421);
+    again.misdirected_before = true;
+    again.retries = 1;
+    EXPECT_EQ(MayRetry(again, kThree, kHonoured, {method, true}).reason, "misdirected-again");
+  }
+  RetryEvidence behind_another = Status(421);
+  behind_another.sent_before = true;
+  behind_another.retries = 1;
+  EXPECT_EQ(MayRetry(behind_another, kThree, {}, {"POST"}).reason, "outcome-unknown");
+  EXPECT_EQ(MayRetry(behind_another, kThree, kHonoured, {"POST", true}).reason, "key-retry-spent");
+  RetryEvidence fifth = Status(421);
+  fifth.retries = kMaxRetries;
+  EXPECT_FALSE(MayRetry(fifth, kThree, {}, {"GET"}).retry);
+}
+
+// RFC 8470 5.2: what we have not sent early, the client has.
+TEST(MayRetry, TooEarlyIsNeverRetried) {
+  for (absl::string_view method : {"GET", "PUT", "POST"}) {
+    EXPECT_FALSE(MayRetry(Status(425), kThree, kHonoured, {method, true}).retry) << method;
+  }
+}
+
 TEST(MayRetry, AnUnlistedConditionIsNotRetried) {
   const RetryPolicy only503 = {3, {RetryCondition::kStatus503}, false};
   EXPECT_TRUE(MayRetry(Status(503), only503, {}, {"GET"}).retry);
@@ -139,12 +169,14 @@ TEST(MayRetry, AgreesWithTheRuleInEveryCase) {
                       {AttemptEnd::kTimedOut, 0, RetryCondition::kStatus504},
                       {AttemptEnd::kStatus, 500, std::nullopt},
                       {AttemptEnd::kStatus, 429, std::nullopt},
+                      {AttemptEnd::kStatus, 425, std::nullopt},
+                      {AttemptEnd::kStatus, 421, std::nullopt},
                       {AttemptEnd::kStatus, 502, RetryCondition::kStatus502},
                       {AttemptEnd::kStatus, 503, RetryCondition::kStatus503},
                       {AttemptEnd::kStatus, 504, RetryCondition::kStatus504}};
   for (size_t m = 0; m < std::size(methods); ++m) {
     for (const End& end : ends) {
-      for (uint32_t bits = 0; bits < 1 << 8; ++bits) {
+      for (uint32_t bits = 0; bits < 1 << 9; ++bits) {
         for (uint32_t listed = 0; listed < 1 << 5; ++listed) {
           for (uint32_t retries = 0; retries <= 5; ++retries) {
             const auto bit = [&](int i) { return (bits >> i & 1) != 0; };
@@ -152,6 +184,7 @@ TEST(MayRetry, AgreesWithTheRuleInEveryCase) {
                             .status = end.status,
                             .sent = bit(0),
                             .sent_before = bit(1),
+                            .misdirected_before = bit(8),
                             .head_forwarded = bit(2),
                             .replayable = bit(3),
                             .deadline_passed = bit(4),
@@ -163,7 +196,9 @@ TEST(MayRetry, AgreesWithTheRuleInEveryCase) {
             const IdempotencyPolicy key{"idempotency-key", false, bit(6)};
             const RetryDecision decision = MayRetry(e, policy, key, {methods[m], bit(7)});
 
-            const bool sent = e.sent || end.end == AttemptEnd::kStatus;
+            // A 421 says that nothing was done.
+            const bool misdirected = end.status == 421;
+            const bool sent = !misdirected && (e.sent || end.end == AttemptEnd::kStatus);
             const bool idempotent = m < 6;
             const bool keyed = bit(6) && bit(7);
             const bool is_listed =
@@ -171,14 +206,15 @@ TEST(MayRetry, AgreesWithTheRuleInEveryCase) {
             const bool possible = !e.head_forwarded && e.replayable && !e.deadline_passed;
             const bool harmless =
                 !(sent || e.sent_before) || idempotent || (keyed && !e.sent_before);
-            const bool wanted = !sent || is_listed;
-            const bool left = retries < (policy.max_retries == 2 ? 2u : 4u);
+            const bool wanted = misdirected ? !e.misdirected_before : !sent || is_listed;
+            const bool left = retries < (policy.max_retries == 2 && !misdirected ? 2u : 4u);
             ASSERT_EQ(decision.retry, possible && harmless && wanted && left)
                 << methods[m] << " end " << static_cast<int>(end.end) << " status " << end.status
                 << " bits " << bits << " listed " << listed << " retries " << retries << ": "
                 << decision.reason;
             if (decision.retry) {
-              ASSERT_EQ(decision.other_endpoint, bit(5) || (sent && !idempotent));
+              ASSERT_EQ(decision.other_endpoint, !misdirected && (bit(5) || (sent && !idempotent)));
+              ASSERT_EQ(decision.new_connection, misdirected);
             }
             ASSERT_FALSE(decision.reason.empty());
             ++cases;
@@ -188,7 +224,7 @@ TEST(MayRetry, AgreesWithTheRuleInEveryCase) {
       }
     }
   }
-  EXPECT_EQ(cases, 10 * 8 * 256 * 32 * 6);
+  EXPECT_EQ(cases, 10 * 10 * 512 * 32 * 6);
   EXPECT_GT(allowed, 0);
 }
 

@@ -1,0 +1,124 @@
+// Admission over the whole data path: what is refused before anything is sent, what the client and
+// the log are told, and that every end of a request gives its place back.
+#include "gmock/gmock.h"
+#include "tests/fakes/path_test.h"
+
+namespace tollgate::proxy {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+
+class AdmissionPathTest : public PathTest {
+ protected:
+  void Serve(uint32_t max_requests, Priority priority = Priority::kDefault, bool adaptive = false) {
+    Policy policy = DataPath::PublicPolicy({a.address()});
+    UpstreamPolicy& upstream = policy.upstreams.at("backend");
+    upstream.max_requests = max_requests;
+    upstream.reserves_for_critical = priority != Priority::kDefault;
+    if (adaptive) upstream.adaptive_concurrency.emplace();
+    RoutePolicy& route = DataPath::RouteOf(policy);
+    route.priority = priority;
+    route.timeout = seconds(5);
+    path.Adopt(policy);
+  }
+  // A request that is with the upstream.
+  std::unique_ptr<Peer> Begin() {
+    auto client = path.Connect("192.0.2.7:4711");
+    const size_t before = CountOf(a.All(), "\r\n\r\n");
+    client->Send("GET /x HTTP/1.1\r\nHost: pay.example\r\n\r\n");
+    EXPECT_TRUE(path.RunUntil([&] { return CountOf(a.All(), "\r\n\r\n") > before; }));
+    return client;
+  }
+  // One that the upstream is not to see; what is open stays open.
+  Answer Refused() {
+    auto client = path.Connect("192.0.2.8:4711");
+    const size_t before = CountOf(a.All(), "\r\n\r\n");
+    client->Send("GET /x HTTP/1.1\r\nHost: pay.example\r\n\r\n");
+    EXPECT_TRUE(path.RunUntil([&] { return TakeApart(client->Got()).has_value(); }));
+    EXPECT_EQ(CountOf(a.All(), "\r\n\r\n"), before);
+    return TakeApart(client->Got()).value_or(Answer());
+  }
+  uint32_t Active() {
+    return path.clusters.Find("backend")->shared().retry_budget().active_requests();
+  }
+};
+
+TEST_F(AdmissionPathTest, WhatIsAboveTheCapIsRefusedBeforeItIsSent) {
+  Serve(2);
+  auto first = Begin();
+  auto second = Begin();
+  EXPECT_EQ(Active(), 2u);
+  const Answer refused = Refused();
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.Field("retry-after"), "1");
+  EXPECT_EQ(refused.Field("tollgate-outcome"), "refused") << "it is known: nothing happened";
+  EXPECT_THAT(refused.body, HasSubstr("requests_overflow"));
+  EXPECT_THAT(path.LogText(), HasSubstr("\"step\":\"admission\""));
+  EXPECT_THAT(path.LogText(), HasSubstr("\"reason\":\"requests_overflow\""));
+  EXPECT_EQ(Active(), 2u);
+}
+
+TEST_F(AdmissionPathTest, EveryEndGivesThePlaceBack) {
+  Serve(1);
+  auto client = Begin();
+  Upstream(a, 0).Send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+  ASSERT_TRUE(path.Receives(*client, "\r\n\r\n"));
+  EXPECT_EQ(Active(), 0u) << "answered";
+
+  client = Begin();
+  client->Close();
+  a.connections().back()->Send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+  EXPECT_TRUE(path.RunUntil([&] { return Active() == 0; })) << "the client went";
+
+  client = Begin();
+  path.Pass(seconds(6));
+  EXPECT_THAT(client->Got(), HasSubstr(" 504 "));
+  EXPECT_EQ(Active(), 0u) << "timed out";
+
+  client = Begin();
+  a.connections().back()->Close();
+  ASSERT_TRUE(path.Receives(*client, "\r\n\r\n"));
+  EXPECT_EQ(Active(), 0u) << "the upstream went";
+}
+
+TEST_F(AdmissionPathTest, ASheddableRouteLeavesRoom) {
+  Serve(10, Priority::kSheddable);
+  std::vector<std::unique_ptr<Peer>> clients;
+  for (int i = 0; i < 8; ++i) clients.push_back(Begin());
+  const Answer refused = Refused();
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_THAT(path.LogText(), HasSubstr("\"reason\":\"shed\""));
+  EXPECT_EQ(path.clusters.Find("backend")->shared().shed(Priority::kSheddable), 1u);
+}
+
+TEST_F(AdmissionPathTest, ACriticalRouteTakesTheWholeCap) {
+  Serve(10, Priority::kCritical);
+  std::vector<std::unique_ptr<Peer>> clients;
+  for (int i = 0; i < 10; ++i) clients.push_back(Begin());
+  EXPECT_EQ(Refused().status, 503);
+}
+
+TEST_F(AdmissionPathTest, TheAdaptiveLimitLearnsFromAnswersOnly) {
+  Serve(1000, Priority::kDefault, /*adaptive=*/true);
+  const auto& shared = path.clusters.Find("backend")->shared();
+  auto client = Begin();
+  path.Pass(milliseconds(20));
+  Upstream(a, 0).Send("HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n");
+  ASSERT_TRUE(path.Receives(*client, "\r\n\r\n"));
+  EXPECT_FALSE(shared.adaptive()->measuring()) << "a quick failure says nothing";
+  client = Begin();
+  path.Pass(milliseconds(20));
+  a.connections().back()->Send("HTTP/1.1 402 Payment Required\r\ncontent-length: 0\r\n\r\n");
+  ASSERT_TRUE(path.Receives(*client, "\r\n\r\n"));
+  EXPECT_TRUE(shared.adaptive()->measuring()) << "a refusal is an answer";
+  std::vector<std::unique_ptr<Peer>> clients;
+  for (int i = 0; i < 3; ++i) clients.push_back(Begin());
+  const Answer refused = Refused();
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_THAT(refused.body, HasSubstr("concurrency_overflow"));
+}
+
+}  // namespace
+}  // namespace tollgate::proxy
