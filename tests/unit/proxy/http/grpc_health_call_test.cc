@@ -182,6 +182,12 @@ TEST(GrpcHealthCall, EverythingElseIsNot) {
   EXPECT_EQ(Verdict({.go_away = true}), "stream_reset");
 }
 
+TEST(GrpcHealthCall, FieldsThatUnpackToMuchAreRefused) {
+  Server::Answer answer;
+  answer.content_type = std::string(20'000, 'a');
+  EXPECT_EQ(Verdict(answer), "response_too_long");
+}
+
 TEST(GrpcHealthCall, AnotherProtocolIsAnError) {
   for (const char* bytes :
        {"HTTP/1.1 400 Bad Request\r\n\r\n", "SSH-2.0-OpenSSH\r\n\r\n........"}) {

@@ -83,6 +83,23 @@ TEST_F(AdmissionPathTest, EveryEndGivesThePlaceBack) {
   EXPECT_EQ(Active(), 0u) << "the upstream went";
 }
 
+TEST_F(AdmissionPathTest, ATunnelHoldsNoPlaceForAsLongAsItLasts) {
+  Policy policy = DataPath::PublicPolicy({a.address()});
+  policy.upstreams.at("backend").max_requests = 1;
+  DataPath::RouteOf(policy).allow_upgrade = true;
+  path.Adopt(policy);
+  auto tunnel = path.Connect();
+  tunnel->Send("GET /x HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+  ASSERT_TRUE(UpstreamHas(a, "\r\n\r\n"));
+  EXPECT_EQ(Active(), 1u);
+  Upstream(a, 0).Send(
+      "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+  ASSERT_TRUE(path.Receives(*tunnel, "\r\n\r\n"));
+  EXPECT_EQ(Active(), 0u);
+  auto client = Begin();
+  EXPECT_EQ(Active(), 1u);
+}
+
 TEST_F(AdmissionPathTest, ASheddableRouteLeavesRoom) {
   Serve(10, Priority::kSheddable);
   std::vector<std::unique_ptr<Peer>> clients;

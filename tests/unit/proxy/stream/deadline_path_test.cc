@@ -179,6 +179,27 @@ TEST_F(DeadlinePathTest, AShortDeadlineIsNotHeldAgainstTheEndpoint) {
   EXPECT_TRUE(ejected_after(b, "1500"));
 }
 
+// It was our cap that kept the request back: the endpoint has not even got it.
+TEST_F(DeadlinePathTest, ADeadlineThatPassesInOurQueueIsNotHeldAgainstTheEndpoint) {
+  Policy policy = Endpoints({a.address()});
+  Backend(policy).max_connections = 1;
+  Backend(policy).outlier_detection.consecutive_errors = 3;
+  Backend(policy).outlier_detection.max_ejected_percent = 100;
+  path.Adopt(policy);
+  auto busy = Send("");
+  ASSERT_TRUE(UpstreamHas(a, "GET /"));
+  std::vector<std::unique_ptr<Peer>> late;
+  for (int i = 0; i < 3; ++i) late.push_back(Send(Deadline("1500")));
+  path.Settle();
+  path.Pass(milliseconds(1600));
+  for (const auto& client : late) {
+    ASSERT_TRUE(path.Receives(*client, "\r\n\r\n"));
+    EXPECT_THAT(client->Got(), HasSubstr(" 504 "));
+  }
+  EXPECT_EQ(CountOf(a.All(), "GET /"), 1u);
+  EXPECT_EQ(Ejected(), 0u);
+}
+
 // The sidecar beside the service keeps the deadline that it was told, and says so in time.
 TEST_F(DeadlinePathTest, A504InAnswerToAShortDeadlineIsNotHeldAgainstTheEndpointEither) {
   Policy policy = Endpoints({a.address()});
