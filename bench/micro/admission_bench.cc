@@ -11,7 +11,7 @@ namespace {
 UpstreamPolicy Policy(bool adaptive, bool priorities, bool sweeps) {
   UpstreamPolicy policy;
   policy.name = "payments";
-  policy.reserves_for_critical = priorities;
+  policy.has_priorities = priorities;
   if (adaptive) policy.adaptive_concurrency.emplace();
   if (sweeps) policy.outlier_detection.success_rate.emplace();
   return policy;

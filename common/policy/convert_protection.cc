@@ -85,8 +85,10 @@ AdaptiveConcurrencyPolicy ConvertAdaptiveConcurrency(const config::v1::AdaptiveC
              errors);
   to.update_interval =
       CheckMillis(from.update_interval_ms(), 1, 60'000, at["update_interval_ms"], errors);
+  // The limit adapts between two measurements.
+  const uint64_t least = std::max<uint64_t>(100, 10 * uint64_t{from.update_interval_ms()});
   to.min_rtt_interval =
-      CheckMillis(from.min_rtt_interval_ms(), 100, kDayMs, at["min_rtt_interval_ms"], errors);
+      CheckMillis(from.min_rtt_interval_ms(), least, kDayMs, at["min_rtt_interval_ms"], errors);
   to.jitter_percent = from.jitter_percent();
   CheckRange(from.jitter_percent(), 0, 100, at["jitter_percent"], errors);
   to.min_rtt_requests = from.min_rtt_requests();

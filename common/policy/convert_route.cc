@@ -243,7 +243,7 @@ void ConvertRouteTables(const config::v1::Bundle& bundle, Policy& policy, Errors
     for (const RoutePolicy& route : to.routes) {
       if (route.priority == Priority::kDefault) continue;
       const auto upstream = policy.upstreams.find(route.upstream);
-      if (upstream != policy.upstreams.end()) upstream->second.reserves_for_critical = true;
+      if (upstream != policy.upstreams.end()) upstream->second.has_priorities = true;
     }
     if (unique) policy.route_tables.emplace(from.name(), std::move(to));
   }

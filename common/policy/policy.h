@@ -171,9 +171,9 @@ struct UpstreamPolicy {
   ForwardDeadline forward_deadline = ForwardDeadline::kIfAsked;
   std::optional<AdaptiveConcurrencyPolicy> adaptive_concurrency;
   std::optional<HealthCheckPolicy> health_check;
-  // Follows from the routes: some route to it is critical, so the last tenth of each cap is kept
-  // for such routes.
-  bool reserves_for_critical = false;
+  // Follows from the routes: some route to it has another priority than the default, so that each
+  // priority may fill its own part of a cap.
+  bool has_priorities = false;
   std::vector<HeaderValue> response_headers;
   std::vector<EndpointPolicy> endpoints;  // of the Endpoints resource of the same name
   friend bool operator==(const UpstreamPolicy&, const UpstreamPolicy&) = default;

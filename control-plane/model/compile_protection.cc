@@ -42,7 +42,8 @@ void CompileHttpCheck(const model::v1::HealthCheck& spec, Checker* check, Health
 }
 
 void CheckKind(const model::v1::HealthCheck& spec, Checker* check) {
-  const int kinds = (spec.http().empty() ? 0 : 1) + (spec.tcp() ? 1 : 0) + (spec.has_grpc() ? 1 : 0);
+  const int kinds =
+      (spec.http().empty() ? 0 : 1) + (spec.tcp() ? 1 : 0) + (spec.has_grpc() ? 1 : 0);
   if (kinds != 1) {
     check->Report("health_check", "",
                   kinds == 0 ? "does not say how to check" : "has more than one of http, tcp, grpc",
@@ -103,13 +104,11 @@ AdaptiveConcurrencyPolicy CompileAdaptiveConcurrency(const model::v1::AdaptiveCo
   const auto at = [](absl::string_view field) {
     return absl::StrCat("adaptive_concurrency.", field);
   };
-  out.min_concurrency =
-      check->TakeNumber(at("min_concurrency"), spec.has_min_concurrency(), spec.min_concurrency(),
-                        out.min_concurrency, 1, 100'000);
-  out.max_concurrency =
-      check->TakeNumber(at("max_concurrency"), spec.has_max_concurrency(), spec.max_concurrency(),
-                        std::max(out.max_concurrency, out.min_concurrency), out.min_concurrency,
-                        100'000);
+  out.min_concurrency = check->TakeNumber(at("min_concurrency"), spec.has_min_concurrency(),
+                                          spec.min_concurrency(), out.min_concurrency, 1, 100'000);
+  out.max_concurrency = check->TakeNumber(
+      at("max_concurrency"), spec.has_max_concurrency(), spec.max_concurrency(),
+      std::max(out.max_concurrency, out.min_concurrency), out.min_concurrency, 100'000);
   out.update_interval =
       check->TakeDuration(at("update_interval"), spec.update_interval(), out.update_interval);
   if (out.update_interval > std::chrono::minutes(1)) {
@@ -119,16 +118,17 @@ AdaptiveConcurrencyPolicy CompileAdaptiveConcurrency(const model::v1::AdaptiveCo
       check->TakeDuration(at("min_rtt_interval"), spec.min_rtt_interval(), out.min_rtt_interval);
   if (out.min_rtt_interval < std::chrono::milliseconds(100)) {
     check->Report(at("min_rtt_interval"), spec.min_rtt_interval(), "expected at least 100ms");
+  } else if (out.min_rtt_interval < 10 * out.update_interval) {
+    check->Report(at("min_rtt_interval"), spec.min_rtt_interval(),
+                  "expected at least ten times update_interval");
   }
-  out.jitter_percent =
-      check->TakeNumber(at("jitter_percent"), spec.has_jitter_percent(), spec.jitter_percent(),
-                        out.jitter_percent, 0, 100);
+  out.jitter_percent = check->TakeNumber(at("jitter_percent"), spec.has_jitter_percent(),
+                                         spec.jitter_percent(), out.jitter_percent, 0, 100);
   out.min_rtt_requests =
       check->TakeNumber(at("min_rtt_requests"), spec.has_min_rtt_requests(),
                         spec.min_rtt_requests(), out.min_rtt_requests, 1, 10'000);
-  out.buffer_percent =
-      check->TakeNumber(at("buffer_percent"), spec.has_buffer_percent(), spec.buffer_percent(),
-                        out.buffer_percent, 0, 1000);
+  out.buffer_percent = check->TakeNumber(at("buffer_percent"), spec.has_buffer_percent(),
+                                         spec.buffer_percent(), out.buffer_percent, 0, 1000);
   out.percentile = check->TakeNumber(at("percentile"), spec.has_percentile(), spec.percentile(),
                                      out.percentile, 1, 99);
   return out;
@@ -174,8 +174,7 @@ HedgePolicy CompileHedge(const model::v1::Hedge& spec, absl::string_view field,
   if (out.after > route.timeout) {
     check->Report(after, spec.after(), "is longer than the timeout of the route");
   }
-  out.max =
-      check->TakeNumber(absl::StrCat(field, ".max"), spec.has_max(), spec.max(), 1, 1, 3);
+  out.max = check->TakeNumber(absl::StrCat(field, ".max"), spec.has_max(), spec.max(), 1, 1, 3);
   if (route.method != "GET" && route.method != "HEAD" && route.method != "OPTIONS") {
     check->Report(field, "",
                   absl::StrCat("would let two endpoints do the same ",

@@ -81,11 +81,11 @@ class FaultStep final : public Filter {
   // Waits on the loop's timer, at most until the request's deadline.
   static StepResult Delay(RequestContext& c, bool aborted) {
     const RoutePolicy& route = *c.route->policy;
-    const Duration left =
-        std::min(c.deadline, c.mono + route.timeout) - c.services->clock.Mono();
+    const Duration left = std::min(c.deadline, c.mono + route.timeout) - c.services->clock.Mono();
     Await await;
     await.start = [](Resume) { return nullptr; };
     if (route.faults.delay.duration >= left) {
+      c.fault = "delay";  // whatever was to come after it
       await.deadline = std::max(left, Duration::zero());
       await.on_deadline = OutOfTime();
     } else {

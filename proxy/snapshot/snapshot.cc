@@ -158,7 +158,10 @@ absl::Status Snapshot::CompileListener(const ListenerPolicy& listener_policy,
   }
   std::unique_ptr<const Chain>& chain = chains_[listener_policy.name];
   std::vector<std::unique_ptr<const Filter>> steps = make_steps(listener_policy);
-  if (HasFaults(listener)) steps.push_back(MakeFaultStep());
+  // One request meets a fault once: beside the instance, not beside its callers too.
+  if (listener_policy.direction == Direction::kInbound && HasFaults(listener)) {
+    steps.push_back(MakeFaultStep());
+  }
   chain = std::make_unique<const Chain>(std::move(steps));
   listener.chain = chain.get();
   listeners_.emplace(listener_policy.name, std::move(listener));

@@ -45,11 +45,7 @@ void Stream::Begin(ServerConnection& connection, StreamId id, RequestHead& head,
     return;
   }
   if (worker_.buffers.over_budget()) {
-    Reply({.status = 503,
-           .reason = "overloaded",
-           .detail = "Too much is going on; try again.",
-           .headers = {{"retry-after", "1"}},
-           .close = true});
+    Refuse("overloaded", /*close=*/true);
     return;
   }
   worker_.loop.Arm(deadline_, context_.mono + connection.listener().max_stream_duration);
@@ -84,15 +80,7 @@ void Stream::OnPermit(Permit permit) {
   admission_ = cluster->shared().Admit(route.priority, worker_.loop.now(),
                                        worker_.buffers.nearly_over_budget());
   if (admission_.refused() != nullptr) {
-    context_.decided_by = "admission";
-    LocalReply reply{.status = 503,
-                     .reason = admission_.refused(),
-                     .detail = "There is too much to do; try again.",
-                     .headers = {{"retry-after", "1"}}};
-    if (connection_->listener().direction == Direction::kInbound) {
-      reply.headers.push_back({"tollgate-outcome", kRefused});
-    }
-    Reply(std::move(reply));
+    Refuse(admission_.refused());
     return;
   }
   if (permit_->request().expect_continue && !body_.ended()) {
@@ -284,9 +272,24 @@ void Stream::OnDeadline() {
 }
 
 void Stream::FailUpstream(const UpstreamFailure& failure) {
+  if (failure.overflow && !upstream_.may_have_run()) return Refuse(failure.reason);
   LocalReply reply{.status = failure.status, .reason = failure.reason, .detail = failure.detail};
   if (failure.status == 503 && !upstream_.may_have_run()) {
     reply.headers.push_back({"retry-after", "1"});
+  }
+  Reply(std::move(reply));
+}
+
+// Where there is too much to do, for us or for the instance that we stand before.
+void Stream::Refuse(const char* reason, bool close) {
+  context_.decided_by = "admission";
+  LocalReply reply{.status = 503,
+                   .reason = reason,
+                   .detail = "There is too much to do; try again.",
+                   .headers = {{"retry-after", "1"}},
+                   .close = close};
+  if (connection_->listener().direction == Direction::kInbound) {
+    reply.headers.push_back({"tollgate-outcome", kRefused});
   }
   Reply(std::move(reply));
 }
@@ -392,11 +395,13 @@ void Stream::FinishStream(const char* reason) {
   std::exchange(connection_, nullptr)->StreamEnded(*this, request_complete);
 }
 
-// The adaptive limit learns from answers, as of when they began, and from waits in vain; what fails
-// fast tells nothing.
+// The adaptive limit learns from good answers, and from waits in vain; what fails fast, a 504 of
+// the service's own among it, tells nothing.
 void Stream::LeaveAdmission() {
-  const bool tells = status_ == 504 || (upstream_.answered() && status_ < 500);
-  admission_.Finish(tells ? upstream_.duration() : Duration::zero(), upstream_.told_at());
+  const bool answered = upstream_.answered();
+  LatencySample sample{upstream_.began(), {}, /*at_least=*/!answered};
+  if (answered ? status_ < 500 : status_ == 504) sample.latency = upstream_.duration();
+  admission_.Finish(sample, worker_.loop.now());
 }
 
 // As new, but for the storage.

@@ -81,6 +81,7 @@ class Stream final : private ChainEvents, private UpstreamEvents {
   void JudgeOutcome(ResponseHead& head) const;
   void DressResponse(ResponseHead& head);
   void RespondEnd();
+  void Refuse(const char* reason, bool close = false);
   void LeaveAdmission();
   void Reset();
   void FinishStream(const char* reason);

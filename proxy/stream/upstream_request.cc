@@ -69,7 +69,7 @@ void UpstreamRequest::StartAttempt(Lane& lane, absl::string_view allowed_by) {
 bool UpstreamRequest::OnConnected(Lane& lane) {
   const Duration left = TimeLeft();
   if (left <= Duration::zero()) return false;
-  if (deadline_.of_caller) lane.attempt.GiveTime(left);
+  if (ShortensTime(lane)) lane.attempt.GiveTime(left);
   if (tells_deadline_) {
     const Duration timeout = permit_->route().attempt_timeout;
     const Duration taken = worker_.loop.now() - lane.started;
@@ -148,6 +148,7 @@ void UpstreamRequest::OnHead(Lane& lane, ResponseHead& head, bool end) {
   }
   last_ = &lane;
   head_forwarded_ = true;
+  if (head.status == 101) lane.ticket.reset();  // a tunnel is no retry, for as long as it lasts
   events_.OnUpstreamHead(head, end);
 }
 
@@ -176,7 +177,7 @@ void UpstreamRequest::OnFailed(Lane& lane, const AttemptFailure& failure) {
       events_.OnUpstreamFailed({503, failure.reason, "No instance of the service can be reached."});
       return;
     case Kind::kOverflow:
-      events_.OnUpstreamFailed({503, failure.reason, "The service has too much to do; try again."});
+      events_.OnUpstreamFailed({503, failure.reason, "", /*overflow=*/true});
       return;
     case Kind::kConnectFailed:
       if (Retry(lane, AttemptEnd::kConnectFailed, 0, Duration::zero())) return;
@@ -242,6 +243,7 @@ bool UpstreamRequest::Retry(Lane& lane, AttemptEnd end, int status, Duration pus
   }
   if (std::max(pause, pushback) >= left - kRoom) return false;
   if (!another) pause = std::max(pause, pushback);
+  lane.ticket.reset();  // of the attempt that is over: its place may be the one
   auto ticket = cluster_->shared().retry_budget().TryRetry();
   if (!ticket.has_value()) return false;
 
@@ -339,8 +341,10 @@ void UpstreamRequest::TimeOut() {
     if (!lane.attempt.active()) return;
     if (lane.record.status == 0) Finish(lane, 0, deadline_.Failure().reason);
     lane.record.ended = deadline_.Failure().reason;
-    // Nor is a caller's short time the fault of one that has not got the request yet.
-    if (lane.attempt.hurried() || (deadline_.of_caller && !lane.attempt.ready())) {
+    if (!lane.attempt.ready() && ShortensTime(lane)) {
+      lane.attempt.GiveTime(worker_.loop.now() - lane.started);
+    }
+    if (lane.attempt.hurried()) {
       lane.attempt.Abandon();
     } else {
       lane.attempt.TimeOut();

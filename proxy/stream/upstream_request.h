@@ -30,6 +30,7 @@ struct UpstreamFailure {
   int status = 503;  // what to answer, unless a response head was passed on already
   const char* reason = "";
   const char* detail = "";
+  bool overflow = false;  // there is no room for it: nothing is wrong, and nothing was done
 };
 
 // Until when a request may take, and who says so.
@@ -103,8 +104,8 @@ class UpstreamRequest final {
   Duration duration() const { return last_->record.duration; }
   // Whether a response head was passed on.
   bool answered() const { return head_forwarded_; }
-  // When duration() was over.
-  MonoTime told_at() const { return last_->started + last_->record.duration; }
+  // Since when duration() counts.
+  MonoTime began() const { return last_->started; }
   // All attempts, if there were several. Once, at the end.
   absl::Span<const AttemptRecord> TakeTries();
 
@@ -172,6 +173,11 @@ class UpstreamRequest final {
   // Puts all endpoints that were asked into tried_; true: there is another.
   bool FindUntried();
   Duration TimeLeft() const { return deadline_.at - worker_.loop.now(); }
+  // Whether the deadline may give an attempt less than its service is meant to have: it is a
+  // caller's, or attempts before this one have used it up.
+  bool ShortensTime(const Lane& lane) const {
+    return deadline_.of_caller || lane.record.number > 1;
+  }
   template <typename F>  // void(Lane&)
   void ForEachLane(F f);
 

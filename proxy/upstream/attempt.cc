@@ -10,7 +10,7 @@ namespace tollgate::proxy {
 namespace {
 
 // An endpoint that is given four times its usual latency has time enough: at least so long, however
-// fast it usually is, and at most so long, for what it takes lately may be in vain.
+// fast it usually is, and at most so long.
 constexpr double kFairFactor = 4;
 constexpr Duration kLeastFairTime = std::chrono::milliseconds(50);
 constexpr Duration kMostFairTime = std::chrono::seconds(1);
@@ -109,15 +109,16 @@ void Attempt::Detach(Outcome unless_answered) {
 void Attempt::Abandon() { GiveUp(Outcome::kCancelled); }
 
 void Attempt::TimeOut() {
+  // The endpoint has no part in a wait in our queue.
+  if (waiting_ && connecting_ == nullptr) return Abandon();
   if (pool_ != nullptr && !answered_) pool_->ReportOutlier(/*error=*/true);
   GiveUp(Outcome::kFailure);
 }
 
-void Attempt::GiveTime(Duration left) {
-  const double usual = pool_->stats().LatencyAt(pool_->now());
-  const Duration fair(static_cast<int64_t>(
-      std::min(kFairFactor * usual, static_cast<double>(kMostFairTime.count()))));
-  hurried_ = left < std::max(fair, kLeastFairTime);
+void Attempt::GiveTime(Duration time) {
+  const Duration fair(static_cast<int64_t>(std::min(kFairFactor * pool_->stats().usual_latency(),
+                                                    static_cast<double>(kMostFairTime.count()))));
+  hurried_ = time < std::max(fair, kLeastFairTime);
 }
 
 void Attempt::GiveUp(Outcome outcome) {
@@ -141,9 +142,10 @@ void Attempt::Fail(AttemptFailure::Kind kind, const char* reason) {
   const bool ours = kind == AttemptFailure::Kind::kOverflow ||
                     kind == AttemptFailure::Kind::kUnsendable ||
                     kind == AttemptFailure::Kind::kExpired;
-  if (!ours && pool_ != nullptr) {
+  // What was to be said of an answer that is an error was said with its head.
+  if (!ours && pool_ != nullptr && !error_status_) {
     pool_->ReportOutlier(/*error=*/true);
-    if (answered_ && !error_status_ && !response_done_) pool_->stats().Broke(pool_->now());
+    if (answered_ && !response_done_) pool_->stats().Broke(pool_->now());
   }
   Detach(ours ? Outcome::kCancelled : Outcome::kFailure);
   events_.OnAttemptFailed({kind, sent_, reason});

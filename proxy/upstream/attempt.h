@@ -26,7 +26,7 @@ inline constexpr char kRefused[] = "refused";
 struct AttemptFailure {
   enum class Kind : uint8_t {
     kNoEndpoint,      // nothing to send to
-    kOverflow,        // connection and pending caps of the cluster
+    kOverflow,        // connection and pending caps of the cluster, descriptors of the process
     kConnectFailed,   // refused, unreachable, timed out
     kConnectionLost,  // closed or reset, before or in the middle of the response
     kProtocolError,   // the upstream broke HTTP
@@ -91,10 +91,10 @@ class Attempt {
   void Abandon();
   // The same, and held against the endpoint: it did not answer in time.
   void TimeOut();
-  // Inside OnAttemptConnected: the caller gives the answer so long. When that is less than the
-  // endpoint may fairly take, a 504 is not held against it, and hurried() says so: callers who are
-  // in a hurry must not get an endpoint ejected.
-  void GiveTime(Duration left);
+  // Active attempts, before their answer: it is given so long. When that is less than the endpoint
+  // may fairly take, a 504 is not held against it, and hurried() says so: callers who are in a
+  // hurry must not get an endpoint ejected.
+  void GiveTime(Duration time);
   bool hurried() const { return hurried_; }
 
   bool active() const { return pool_ != nullptr; }

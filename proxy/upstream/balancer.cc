@@ -48,8 +48,9 @@ Standing StandingOf(const EndpointSlot& slot, const PickContext& context) {
 }
 
 double RampOf(const EndpointSlot& slot, const PickContext& context) {
-  if (context.slow_start <= Duration::zero() || slot.health == nullptr) return 1;
-  const MonoTime since = slot.health->available_since();
+  if (context.slow_start <= Duration::zero()) return 1;
+  MonoTime since = slot.stats->recovered_at();
+  if (slot.health != nullptr) since = std::max(since, slot.health->available_since());
   if (since == MonoTime()) return 1;  // from the beginning
   if (since > context.now) return 1;  // ejected: picked in panic, or for lack of another
   const Duration up = context.now - since;

@@ -22,7 +22,8 @@ ClientConnection::ClientConnection(EndpointPool& pool, UpstreamContext& context,
       }),
       timer_([this] { OnTimer(); }) {
   if (!context_.loop.Watch(fd, this).ok()) {
-    // Out of descriptors for epoll: as good as refused. The first timer tick tells the attempt.
+    // The kernel has no room for it. The first timer tick tells the attempt.
+    watched_ = false;
     context_.loop.ArmAfter(timer_, Duration::zero());
     return;
   }
@@ -248,7 +249,11 @@ void ClientConnection::BecomeIdle() {
 
 void ClientConnection::OnTimer() {
   if (state_ == State::kConnecting) {
-    Close(AttemptFailure::Kind::kConnectFailed, "connect_timeout");
+    if (watched_) {
+      Close(AttemptFailure::Kind::kConnectFailed, "connect_timeout");
+    } else {
+      Close(AttemptFailure::Kind::kOverflow, "no_descriptor");
+    }
     return;
   }
   if (!streams_.empty()) return;

@@ -91,6 +91,7 @@ class ClientConnection final : private IoHandler, private ClientCodecEvents {
   Attempt* waiting_ = nullptr;
   MonoTime idle_since_{};
   State state_ = State::kConnecting;
+  bool watched_ = true;
   bool received_ = false;
   bool idle_ = false;  // the pool has it
   bool draining_ = false;

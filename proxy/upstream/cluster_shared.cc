@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/stable_hash.h"
+#include "proxy/upstream/acquire_below.h"
 
 namespace tollgate::proxy {
 namespace {
@@ -12,19 +13,13 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
 constexpr uint32_t kDefaultShare = 90;
 constexpr uint32_t kSheddableShare = 80;
 
-bool AcquireBelow(std::atomic<uint32_t>& count, const std::atomic<uint32_t>& max) {
-  if (count.fetch_add(1, kRelaxed) < max.load(kRelaxed)) return true;
-  count.fetch_sub(1, kRelaxed);
-  return false;
-}
-
 }  // namespace
 
-void Admission::Finish(Duration latency, MonoTime now) {
+void Admission::Finish(const LatencySample& sample, MonoTime now) {
   if (ClusterShared* shared = std::exchange(shared_, nullptr);
-      shared != nullptr && latency > Duration::zero()) {
+      shared != nullptr && sample.latency > Duration::zero()) {
     GradientController* const adaptive = shared->adaptive_.load(std::memory_order_acquire);
-    if (adaptive != nullptr) adaptive->Record(latency, now);
+    if (adaptive != nullptr) adaptive->Record(sample, now);
   }
   ticket_.reset();
   refused_ = nullptr;
@@ -43,7 +38,7 @@ void ClusterShared::Update(const UpstreamPolicy& policy) {
   max_connections_.store(policy.max_connections, kRelaxed);
   max_pending_.store(policy.max_pending, kRelaxed);
   max_requests_.store(policy.max_requests, kRelaxed);
-  priorities_.store(policy.reserves_for_critical, kRelaxed);
+  priorities_.store(policy.has_priorities, kRelaxed);
   retry_budget_.Update(policy.retry_budget);
   if (!policy.adaptive_concurrency) {
     adaptive_.store(nullptr, std::memory_order_release);
@@ -95,10 +90,12 @@ Admission ClusterShared::Admit(Priority priority, MonoTime now, bool short_of_me
   return admission;
 }
 
-bool ClusterShared::AcquireConnection() { return AcquireBelow(connections_, max_connections_); }
+bool ClusterShared::AcquireConnection() {
+  return AcquireBelow(connections_, max_connections_.load(kRelaxed));
+}
 
 bool ClusterShared::AcquirePending() {
-  if (AcquireBelow(pending_, max_pending_)) return true;
+  if (AcquireBelow(pending_, max_pending_.load(kRelaxed))) return true;
   CountOverflow(Breaker::kPending);
   return false;
 }

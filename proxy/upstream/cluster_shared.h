@@ -35,9 +35,9 @@ class [[nodiscard]] Admission {
 
   // A stable word for log and metrics, nullptr: admitted.
   const char* refused() const { return refused_; }
-  // The request is over. `latency`: how long the upstream took to answer, or did not answer before
-  // it was given up; zero when that says nothing about it (it failed at once, the client went).
-  void Finish(Duration latency, MonoTime now);
+  // The request is over. `sample`: its latency; zero when that says nothing about the upstream (it
+  // failed at once, the client went).
+  void Finish(const LatencySample& sample, MonoTime now);
 
  private:
   friend class ClusterShared;

@@ -94,7 +94,11 @@ void EndpointPool::Connect(Attempt& attempt) {
   absl::StatusOr<ConnectingSocket> connecting = tollgate::proxy::Connect(address_);
   if (!connecting.ok()) {
     cluster_.shared().ReleaseConnection();
-    attempt.Fail(AttemptFailure::Kind::kConnectFailed, "connect_failed");
+    if (absl::IsResourceExhausted(connecting.status())) {
+      attempt.Fail(AttemptFailure::Kind::kOverflow, "no_descriptor");
+    } else {
+      attempt.Fail(AttemptFailure::Kind::kConnectFailed, "connect_failed");
+    }
     return;
   }
   connections_.push_back(std::make_unique<ClientConnection>(

@@ -30,7 +30,8 @@ void EndpointStats::Answered(MonoTime now, Duration latency, Outcome outcome) {
   const double sample = static_cast<double>(std::max(latency, Duration::zero()).count());
   switch (outcome) {
     case Outcome::kSuccess:
-      if (strikes_ > 0) --strikes_;
+      if (strikes_ > 0 && --strikes_ == kStrikesToAvoid - 1) recovered_at_ = now;
+      usual_ns_ += (sample - usual_ns_) / 8;
       Observe(now, sample);
       break;
     case Outcome::kFailure:
@@ -56,13 +57,14 @@ void EndpointStats::Ended() {
 void EndpointStats::Strike(MonoTime now) {
   // What was on its way when the endpoint began to be avoided tells nothing new.
   if (now < avoided_until_) return;
-  strikes_ = std::min(strikes_ + 2, kMaxStrikes);
-  if (strikes_ < kStrikesToAvoid) return;
-  avoided_until_ = now + std::min(kMinAvoid * (1 << (strikes_ - kStrikesToAvoid) / 2), kMaxAvoid);
+  strikes_ = std::min(strikes_ + kStrikesOfFailure, kMaxStrikes);
+  if (!failing()) return;
+  const uint32_t probes = (strikes_ - kStrikesToAvoid) / kStrikesOfFailure;
+  avoided_until_ = now + std::min(kMinAvoid * (1 << probes), kMaxAvoid);
 }
 
 bool EndpointStats::AvoidAt(MonoTime now) const {
-  return strikes_ >= kStrikesToAvoid && (now < avoided_until_ || waiting_ > 0);
+  return failing() && (now < avoided_until_ || waiting_ > 0);
 }
 
 void EndpointStats::Observe(MonoTime now, double sample_ns) {

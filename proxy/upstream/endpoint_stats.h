@@ -5,7 +5,7 @@
 // it down exponentially with tau = 10 s. Here besides:
 //  - a failure (connect error, reset, timeout, 5xx, 429) never lowers the estimate, and an endpoint
 //    that keeps failing, or breaking off its answers (three in a row; in the long run more than a
-//    third), is avoided: for a second, then twice as long for each probe that fails, up to 32 s,
+//    fifth), is avoided: for a second, then twice as long for each probe that fails, up to 32 s,
 //    then one request at a time until it has made up for its failures. So what fails fast attracts
 //    no load, whatever its peers' latency, and a single failure costs it nothing;
 //  - an idle endpoint's estimate decays, so that one that was slow is tried again;
@@ -50,8 +50,15 @@ class EndpointStats {
   bool measured() const { return measured_; }
   // It keeps failing: not to be picked while there is another.
   bool AvoidAt(MonoTime now) const;
+  // It has not made up for its failures, whether or not its next probe is due.
+  bool failing() const { return strikes_ >= kStrikesToAvoid; }
+  // Since when it has, the last time; MonoTime(): it never failed so much.
+  MonoTime recovered_at() const { return recovered_at_; }
   // The estimate as of `now`, in ns.
   double LatencyAt(MonoTime now) const;
+  // How long its good answers take, on the average of the last few, in ns: unlike the estimate,
+  // what fails or is given up does not raise it.
+  double usual_latency() const { return usual_ns_; }
   // estimate * (active + 1) / weight: less is better.
   double CostAt(MonoTime now, uint32_t weight) const;
   // What its load reports say.
@@ -60,17 +67,20 @@ class EndpointStats {
  private:
   friend class RoundRobin;
 
-  // A failure counts two, a success takes one back.
-  static constexpr uint32_t kStrikesToAvoid = 6;
-  static constexpr uint32_t kMaxStrikes = 16;
+  // A failure counts four, a success takes one back.
+  static constexpr uint32_t kStrikesOfFailure = 4;
+  static constexpr uint32_t kStrikesToAvoid = 12;
+  static constexpr uint32_t kMaxStrikes = 32;
 
   void Observe(MonoTime now, double sample_ns);
   void Strike(MonoTime now);
 
   double ewma_ns_ = static_cast<double>(kStart.count());
+  double usual_ns_ = static_cast<double>(kStart.count());
   MonoTime sampled_{};  // when the estimate was last updated
   MonoTime quiet_{};    // the last answer, or the start that ended idleness: the later one
   MonoTime avoided_until_{};
+  MonoTime recovered_at_{};
   uint32_t strikes_ = 0;
   uint32_t active_ = 0;
   uint32_t waiting_ = 0;  // of the active ones: no answer yet

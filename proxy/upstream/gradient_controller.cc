@@ -25,6 +25,7 @@ void GradientController::Update(const AdaptiveConcurrencyPolicy& policy) {
   std::lock_guard lock(mutex_);
   if (policy == policy_) return;
   policy_ = policy;
+  SetMinRtt(min_rtt());
   if (state_.load(kRelaxed) == State::kUnmeasured) {
     limit_.store(policy_.max_concurrency, kRelaxed);
   } else {
@@ -32,15 +33,19 @@ void GradientController::Update(const AdaptiveConcurrencyPolicy& policy) {
   }
 }
 
-void GradientController::Record(Duration latency, MonoTime now) {
-  if (Ticks(now - latency) < measuring_since_.load(kRelaxed)) return;
+void GradientController::Record(const LatencySample& sample, MonoTime now) {
+  if (Ticks(sample.began) < measuring_since_.load(kRelaxed)) return;
   const State state = state_.load(kRelaxed);
+  if (sample.at_least &&
+      (state != State::kAdapting || sample.latency.count() <= tolerated_.load(kRelaxed))) {
+    return;
+  }
   if (state == State::kUnmeasured) {
     std::unique_lock lock(mutex_, std::try_to_lock);
     if (lock.owns_lock() && state_.load(kRelaxed) == state) StartMeasuring(now);
     return;
   }
-  samples_.Add(latency);
+  samples_.Add(sample.latency);
   if (state == State::kMeasuring && wanted_.fetch_sub(1, kRelaxed) == 1) {
     std::lock_guard lock(mutex_);
     if (measuring()) EndMeasuring(now);
@@ -67,7 +72,8 @@ void GradientController::StartMeasuring(MonoTime now) {
   measuring_since_.store(Ticks(now), kRelaxed);
   wanted_.store(policy_.min_rtt_requests, kRelaxed);
   limit_.store(policy_.min_concurrency, kRelaxed);
-  measure_at_ = now + policy_.min_rtt_interval / 10;
+  const Duration interval = policy_.min_rtt_interval;
+  measure_at_ = now + std::min(interval, interval / 10 * (1 << std::min(without_sample_, 4)));
   updates_at_minimum_ = 0;
   state_.store(State::kMeasuring, kRelaxed);
   SetDue();
@@ -75,7 +81,10 @@ void GradientController::StartMeasuring(MonoTime now) {
 
 void GradientController::EndMeasuring(MonoTime now) {
   if (const auto measured = samples_.Take(policy_.percentile)) {
-    min_rtt_.store(measured->count(), kRelaxed);
+    SetMinRtt(*measured);
+    without_sample_ = 0;
+  } else {
+    ++without_sample_;
   }
   const double part = random_.Unit() * policy_.jitter_percent / 100;
   measure_at_ =
@@ -95,11 +104,12 @@ void GradientController::EndMeasuring(MonoTime now) {
 
 void GradientController::Adapt(MonoTime now) {
   update_at_ = now + policy_.update_interval;
+  // A push may have made the interval shorter.
+  measure_at_ = std::min(measure_at_, now + policy_.min_rtt_interval * 2);
   if (const auto sample = samples_.Take(policy_.percentile)) {
-    const double least =
-        static_cast<double>(min_rtt().count()) * (1 + policy_.buffer_percent / 100.0);
-    const double gradient =
-        std::clamp(least / static_cast<double>(sample->count()), kMinGradient, kMaxGradient);
+    const double gradient = std::clamp(
+        static_cast<double>(tolerated_.load(kRelaxed)) / static_cast<double>(sample->count()),
+        kMinGradient, kMaxGradient);
     const double target = gradient * limit();
     SetLimit(target + std::sqrt(target));
     updates_at_minimum_ = limit() == policy_.min_concurrency ? updates_at_minimum_ + 1 : 0;
@@ -116,6 +126,11 @@ void GradientController::SetLimit(double limit) {
   limit_.store(static_cast<uint32_t>(
                    std::clamp<double>(limit, policy_.min_concurrency, policy_.max_concurrency)),
                kRelaxed);
+}
+
+void GradientController::SetMinRtt(Duration measured) {
+  min_rtt_.store(measured.count(), kRelaxed);
+  tolerated_.store(measured.count() + measured.count() * policy_.buffer_percent / 100, kRelaxed);
 }
 
 void GradientController::SetDue() {

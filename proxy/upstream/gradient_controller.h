@@ -14,7 +14,8 @@
 //  - nothing is limited before there is anything to measure: a process that starts idle does not
 //    refuse its first burst;
 //  - a measurement ends after a tenth of `min_rtt_interval` with what it has: a quiet service would
-//    measure for ever, and be limited to the minimum for as long.
+//    measure for ever, and be limited to the minimum for as long. One that ended with nothing makes
+//    the next twice as long, up to all of `min_rtt_interval`: the service may be that slow.
 #pragma once
 
 #include <atomic>
@@ -27,6 +28,13 @@
 #include "proxy/upstream/latency_histogram.h"
 
 namespace tollgate::proxy {
+
+// What one request tells of an upstream's latency.
+struct LatencySample {
+  MonoTime began{};
+  Duration latency{};
+  bool at_least = false;  // it was given up after so long, without an answer
+};
 
 class GradientController {
  public:
@@ -42,8 +50,9 @@ class GradientController {
     if (now.time_since_epoch().count() >= due_.load(std::memory_order_relaxed)) Tick(now);
     return limit_.load(std::memory_order_relaxed);
   }
-  // A request that began `latency` before `now` was answered.
-  void Record(Duration latency, MonoTime now);
+  // A request is over, by `now`. A wait in vain is news only where it is longer than what the limit
+  // tolerates: callers choose how long they wait, and must not choose the limit by it.
+  void Record(const LatencySample& sample, MonoTime now);
 
   uint32_t limit() const { return limit_.load(std::memory_order_relaxed); }
   // Zero: not measured yet.
@@ -59,6 +68,7 @@ class GradientController {
   void EndMeasuring(MonoTime now);
   void Adapt(MonoTime now);
   void SetLimit(double limit);
+  void SetMinRtt(Duration measured);
   void SetDue();
 
   std::atomic<uint32_t> limit_;
@@ -67,6 +77,7 @@ class GradientController {
   std::atomic<int64_t> due_;              // when Tick has something to do
   std::atomic<int64_t> measuring_since_;  // what began before is no sample
   std::atomic<int64_t> min_rtt_{0};
+  std::atomic<int64_t> tolerated_{0};  // minRTT + buffer
   LatencyHistogram samples_;
 
   std::mutex mutex_;  // all below, and changes of state_
@@ -74,6 +85,7 @@ class GradientController {
   Random random_;
   MonoTime update_at_{};
   MonoTime measure_at_{};      // begins then; while measuring: ends then at the latest
+  int without_sample_ = 0;     // measurements in a row that ended so
   uint32_t limit_before_ = 0;  // that measuring; 0: the first time
   int updates_at_minimum_ = 0;
 };

@@ -63,7 +63,8 @@ void LoadBalancer::Refresh(MonoTime now) {
   generation_ = verdicts_ != nullptr ? verdicts_->generation() : 0;
   const bool heeds = HeedsAvoidance(balance_);
   const bool spreads = levels_.size() > 1 || levels_.front().groups.size() > 1;
-  refresh_at_ = heeds && spreads ? now + kRefresh : MonoTime::max();
+  const bool ramps = policy_.slow_start > Duration::zero();
+  refresh_at_ = heeds && (spreads || ramps) ? now + kRefresh : MonoTime::max();
   ramping_until_ = MonoTime();
   for (Level& level : levels_) {
     for (Group& group : level.groups) {
@@ -76,15 +77,19 @@ void LoadBalancer::Refresh(MonoTime now) {
         }
         group.healthy += slot.weight;
         if (!heeds || !slot.stats->AvoidAt(now)) group.sound += slot.weight;
-        if (slot.health != nullptr && slot.health->available_since() != MonoTime()) {
-          ramping_until_ =
-              std::max(ramping_until_, slot.health->available_since() + policy_.slow_start);
-        }
+        RampFrom(slot.health != nullptr ? slot.health->available_since() : MonoTime());
+        // One that was avoided may recover before the next look at it.
+        if (heeds) RampFrom(slot.stats->failing() ? refresh_at_ : slot.stats->recovered_at());
       }
     }
   }
   ShareLevels();
   for (Level& level : levels_) ShareZones(level);
+}
+
+// MonoTime(): as from the beginning, not at all.
+void LoadBalancer::RampFrom(MonoTime since) {
+  if (since != MonoTime()) ramping_until_ = std::max(ramping_until_, since + policy_.slow_start);
 }
 
 void LoadBalancer::ShareLevels() {

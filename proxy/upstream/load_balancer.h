@@ -80,6 +80,7 @@ class LoadBalancer {
 
   bool ZonesCount(const std::vector<Endpoint>& endpoints) const;
   void Refresh(MonoTime now);
+  void RampFrom(MonoTime since);
   void ShareLevels();
   void ShareZones(Level& level) const;
   // The part of all callers that are in `zone`, for a service that is in these zones.

@@ -39,7 +39,8 @@ void OutlierDetector::Update(const OutlierDetectionPolicy& policy,
   policy_ = policy;
   threshold_.store(policy.enabled ? policy.consecutive_errors : 0, kRelaxed);
   const bool sweeps = policy.enabled && (policy.success_rate || policy.failure_percentage);
-  if (sweeps && !sweeps_.load(kRelaxed)) sweep_at_.store(Ticks(now + policy.interval), kRelaxed);
+  const int64_t due = Ticks(now + policy.interval);
+  if (!sweeps_.load(kRelaxed) || sweep_at_.load(kRelaxed) > due) sweep_at_.store(due, kRelaxed);
   sweeps_.store(sweeps, kRelaxed);
   const bool first = members_.empty();
   std::map<Address, std::shared_ptr<EndpointHealth>> next;
@@ -147,12 +148,13 @@ bool OutlierDetector::EjectLocked(EndpointHealth& health, Reason reason, MonoTim
                                   Ejections& done) {
   // Late reports of attempts that began before the ejection, or another worker was faster.
   if (!health.AvailableAt(now)) return false;
+  if (!policy_.enabled) return false;  // since this report began
+  const uint64_t out = OutLocked(now) + 1;
+  if (out * 100 > uint64_t{policy_.max_ejected_percent} * members_.size()) return false;
   if (policy_.interval > Duration::zero() && health.ejections_ > 0) {
     const int64_t good = (now - health.ejected_until()) / policy_.interval;
     health.ejections_ -= static_cast<uint32_t>(std::min<int64_t>(good, health.ejections_));
   }
-  const uint64_t out = OutLocked(now) + 1;
-  if (out * 100 > uint64_t{policy_.max_ejected_percent} * members_.size()) return false;
   ++health.ejections_;
   const Duration cap = std::max(policy_.base_ejection, kMaxEjection);
   const Duration time = policy_.base_ejection > cap / health.ejections_

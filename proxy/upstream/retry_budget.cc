@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "proxy/upstream/acquire_below.h"
+
 namespace tollgate::proxy {
 
 RetryBudget::RetryBudget(const RetryBudgetPolicy& policy)
@@ -15,14 +17,8 @@ void RetryBudget::Update(const RetryBudgetPolicy& policy) {
   max_concurrent_.store(policy.max_concurrent, std::memory_order_relaxed);
 }
 
-RetryBudget::Ticket RetryBudget::Request() {
-  requests_.fetch_add(1, std::memory_order_relaxed);
-  return Ticket(&requests_);
-}
-
 std::optional<RetryBudget::Ticket> RetryBudget::TryRequest(uint32_t limit) {
-  if (requests_.fetch_add(1, std::memory_order_relaxed) < limit) return Ticket(&requests_);
-  requests_.fetch_sub(1, std::memory_order_relaxed);
+  if (AcquireBelow(requests_, limit)) return Ticket(&requests_);
   return std::nullopt;
 }
 
@@ -33,14 +29,9 @@ std::optional<RetryBudget::Ticket> RetryBudget::TryRetry() {
   if (const uint32_t max = max_concurrent_.load(std::memory_order_relaxed); max > 0) {
     room = std::min<uint64_t>(room, max);
   }
-  uint32_t active = retries_.load(std::memory_order_relaxed);
-  do {
-    if (active >= room) {
-      refused_.fetch_add(1, std::memory_order_relaxed);
-      return std::nullopt;
-    }
-  } while (!retries_.compare_exchange_weak(active, active + 1, std::memory_order_relaxed));
-  return Ticket(&retries_);
+  if (AcquireBelow(retries_, room)) return Ticket(&retries_);
+  refused_.fetch_add(1, std::memory_order_relaxed);
+  return std::nullopt;
 }
 
 }  // namespace tollgate::proxy

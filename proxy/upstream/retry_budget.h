@@ -43,9 +43,8 @@ class RetryBudget {
 
   void Update(const RetryBudgetPolicy& policy);
 
-  // A client's request is being forwarded; hold the ticket until it is over, retries included.
-  Ticket Request();
-  // The same, unless `limit` or more are in progress.
+  // A client's request is to be forwarded, unless `limit` or more are in progress. Hold the ticket
+  // until it is over, retries included.
   std::optional<Ticket> TryRequest(uint32_t limit);
   // Room for a retry: active retries < max(min_concurrent, percent of active requests), and <
   // max_concurrent if there is one. Hold the ticket until that attempt is over.

@@ -194,7 +194,7 @@ TEST(AdaptiveConcurrencyFields, AreTakenOverAndChecked) {
   const std::function<void(config::v1::AdaptiveConcurrency&)> wrong[] = {[](auto& to) { to.set_min_concurrency(0); },
                                                                          [](auto& to) { to.set_max_concurrency(2); },
                                                                          [](auto& to) { to.set_update_interval_ms(0); },
-                                                                         [](auto& to) { to.set_min_rtt_interval_ms(99); },
+                                                                         [](auto& to) { to.set_min_rtt_interval_ms(999); },
                                                                          [](auto& to) { to.set_jitter_percent(101); },
                                                                          [](auto& to) { to.set_min_rtt_requests(0); },
                                                                          [](auto& to) { to.set_buffer_percent(1001); },
@@ -209,13 +209,11 @@ TEST(Priorities, WhereThereIsOneCapsAreShared) {
   const auto route = [](Bundle& b, config::v1::Priority priority) {
     b.mutable_route_tables(0)->mutable_routes(0)->set_priority(priority);
   };
-  EXPECT_FALSE(Upstream([](Bundle&) {}).reserves_for_critical);
-  EXPECT_FALSE(
-      Upstream([&](Bundle& b) { route(b, config::v1::PRIORITY_DEFAULT); }).reserves_for_critical);
+  EXPECT_FALSE(Upstream([](Bundle&) {}).has_priorities);
+  EXPECT_FALSE(Upstream([&](Bundle& b) { route(b, config::v1::PRIORITY_DEFAULT); }).has_priorities);
+  EXPECT_TRUE(Upstream([&](Bundle& b) { route(b, config::v1::PRIORITY_CRITICAL); }).has_priorities);
   EXPECT_TRUE(
-      Upstream([&](Bundle& b) { route(b, config::v1::PRIORITY_CRITICAL); }).reserves_for_critical);
-  EXPECT_TRUE(
-      Upstream([&](Bundle& b) { route(b, config::v1::PRIORITY_SHEDDABLE); }).reserves_for_critical);
+      Upstream([&](Bundle& b) { route(b, config::v1::PRIORITY_SHEDDABLE); }).has_priorities);
   Bundle bundle = GoodBundle();
   route(bundle, static_cast<config::v1::Priority>(9));
   EXPECT_THAT(ErrorsOf(bundle),

@@ -132,7 +132,8 @@ TEST(CompileAdaptiveConcurrency, TakesDefaultsAndWhatItSays) {
   EXPECT_EQ(said, expected);
   for (const char* wrong :
        {"min_concurrency: 0", "max_concurrency: 2", "update_interval: 2m", "min_rtt_interval: 50ms",
-        "jitter_percent: 101", "min_rtt_requests: 0", "buffer_percent: 1001", "percentile: 100"}) {
+        "min_rtt_interval: 900ms", "jitter_percent: 101", "min_rtt_requests: 0",
+        "buffer_percent: 1001", "percentile: 100"}) {
     const std::string field(wrong, std::strchr(wrong, ':'));
     EXPECT_THAT(Problems(absl::StrCat("adaptive_concurrency: {", wrong, "}")),
                 HasSubstr(absl::StrCat("adaptive_concurrency.", field)));
@@ -141,11 +142,11 @@ TEST(CompileAdaptiveConcurrency, TakesDefaultsAndWhatItSays) {
 
 TEST(CompileRoutes, APriorityIsOneOfThree) {
   const auto yaml = [](absl::string_view more) {
-    return absl::StrCat(
-        Yaml(""),
-        "---\nkind: Api\nname: a\nhosts: [a.internal]\nservice: p\nversions:\n  - name: v1\n    routes:\n"
-        "      - {name: r, match: GET /x, public: true",
-        more, "}\n");
+    return absl::StrCat(Yaml(""),
+                        "---\nkind: Api\nname: a\nhosts: [a.internal]\nservice: p\nversions:\n  - "
+                        "name: v1\n    routes:\n"
+                        "      - {name: r, match: GET /x, public: true",
+                        more, "}\n");
   };
   const auto priority = [&](absl::string_view more) {
     return ModelOf(yaml(more)).apis.at("a").versions.front().routes.front().priority;

@@ -22,12 +22,12 @@ TEST(TranslateProtection, CallersProbeAndCap) {
   EXPECT_EQ(payments.retry_budget, written.retry_budget);
   EXPECT_EQ(payments.max_requests, 512u);
   EXPECT_FALSE(payments.adaptive_concurrency.has_value()) << "it acts beside the instance";
-  EXPECT_TRUE(payments.reserves_for_critical);
+  EXPECT_TRUE(payments.has_priorities);
   const UpstreamPolicy& fraud = policy.upstreams.at("fraud");
   EXPECT_EQ(fraud.health_check->kind, HealthCheckPolicy::Kind::kGrpc);
   EXPECT_EQ(fraud.health_check->service, "fraud.v1.Scores");
   EXPECT_EQ(fraud.health_check->port, 9201);
-  EXPECT_FALSE(fraud.reserves_for_critical) << "its routes have no priority";
+  EXPECT_FALSE(fraud.has_priorities) << "its routes have no priority";
   EXPECT_EQ(policy.upstreams.at("ledger").health_check->kind, HealthCheckPolicy::Kind::kTcp);
 }
 
@@ -40,7 +40,7 @@ TEST(TranslateProtection, TheSidecarOfAnInstanceAdaptsAndProbesNothing) {
   ASSERT_TRUE(local.adaptive_concurrency.has_value());
   EXPECT_EQ(local.adaptive_concurrency->max_concurrency, 400u);
   EXPECT_EQ(local.adaptive_concurrency->min_rtt_interval, std::chrono::minutes(2));
-  EXPECT_TRUE(local.reserves_for_critical);
+  EXPECT_TRUE(local.has_priorities);
 }
 
 TEST(TranslateProtection, ServicesThatAskForNothingSendWhatOldSidecarsUnderstand) {

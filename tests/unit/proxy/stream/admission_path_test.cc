@@ -1,6 +1,7 @@
 // Admission over the whole data path: what is refused before anything is sent, what the client and
 // the log are told, and that every end of a request gives its place back.
 #include "gmock/gmock.h"
+#include "tests/fakes/no_descriptors.h"
 #include "tests/fakes/path_test.h"
 
 namespace tollgate::proxy {
@@ -16,7 +17,7 @@ class AdmissionPathTest : public PathTest {
     Policy policy = DataPath::PublicPolicy({a.address()});
     UpstreamPolicy& upstream = policy.upstreams.at("backend");
     upstream.max_requests = max_requests;
-    upstream.reserves_for_critical = priority != Priority::kDefault;
+    upstream.has_priorities = priority != Priority::kDefault;
     if (adaptive) upstream.adaptive_concurrency.emplace();
     RoutePolicy& route = DataPath::RouteOf(policy);
     route.priority = priority;
@@ -100,6 +101,46 @@ TEST_F(AdmissionPathTest, ATunnelHoldsNoPlaceForAsLongAsItLasts) {
   EXPECT_EQ(Active(), 1u);
 }
 
+// What was retried to open it would else refuse others their retries for an hour.
+TEST_F(AdmissionPathTest, NorDoesATunnelHoldAPlaceAmongRetries) {
+  b.StopListening();
+  Policy policy = DataPath::PublicPolicy({b.address(), a.address()});
+  policy.upstreams.at("backend").balance = Balance::kRoundRobin;
+  DataPath::RouteOf(policy).allow_upgrade = true;
+  path.Adopt(policy);
+  const RetryBudget& budget = path.clusters.Find("backend")->shared().retry_budget();
+  std::vector<std::unique_ptr<Peer>> tunnels;
+  for (size_t i = 0; i < 2; ++i) {  // one of two meets the endpoint that refuses
+    tunnels.push_back(path.Connect());
+    tunnels[i]->Send(
+        "GET /x HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+    ASSERT_TRUE(path.RunUntil([&] { return a.connections().size() == i + 1; }));
+    Upstream(a, i).Send(
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+    ASSERT_TRUE(path.Receives(*tunnels[i], "\r\n\r\n"));
+  }
+  EXPECT_EQ(budget.active_retries(), 0u);
+  tunnels.clear();
+  path.Settle();
+  EXPECT_THAT(path.LogText(), HasSubstr("\"retries\":\"not-sent\""));
+}
+
+// Neither is it the endpoint's fault, nor would it be another's.
+TEST_F(AdmissionPathTest, WithoutADescriptorARequestIsRefusedAndNoEndpointIsBlamed) {
+  Policy policy = DataPath::PublicPolicy({a.address(), b.address()});
+  policy.upstreams.at("backend").outlier_detection.consecutive_errors = 1;
+  path.Adopt(policy);
+  auto client = path.Connect();
+  {
+    const NoDescriptors none;
+    client->Send("GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    ASSERT_TRUE(path.Receives(*client, "no_descriptor"));
+  }
+  EXPECT_THAT(client->Got(), HasSubstr("tollgate-outcome: refused\r\n"));
+  EXPECT_EQ(path.clusters.Find("backend")->shared().outliers().EjectedAt(path.clock.Mono()), 0u);
+  EXPECT_THAT(path.LogText(), HasSubstr("\"attempts\":1,"));
+}
+
 TEST_F(AdmissionPathTest, ASheddableRouteLeavesRoom) {
   Serve(10, Priority::kSheddable);
   std::vector<std::unique_ptr<Peer>> clients;
@@ -135,6 +176,28 @@ TEST_F(AdmissionPathTest, TheAdaptiveLimitLearnsFromAnswersOnly) {
   const Answer refused = Refused();
   EXPECT_EQ(refused.status, 503);
   EXPECT_THAT(refused.body, HasSubstr("concurrency_overflow"));
+}
+
+// Else a client could choose what the limit takes for the latency.
+TEST_F(AdmissionPathTest, TheAdaptiveLimitDoesNotLearnHowShortCallersWait) {
+  Serve(1000, Priority::kDefault, /*adaptive=*/true);
+  const GradientController& adaptive = *path.clusters.Find("backend")->shared().adaptive();
+  const auto in_a_hurry = [&] {
+    auto client = path.Connect();
+    client->Send("GET /x HTTP/1.1\r\nHost: x\r\nX-Request-Deadline-Ms: 5\r\n\r\n");
+    path.Settle();
+    path.Pass(milliseconds(5));
+    EXPECT_THAT(client->Got(), HasSubstr(" 504 "));
+  };
+  in_a_hurry();
+  EXPECT_FALSE(adaptive.measuring());
+  auto client = Begin();
+  path.Pass(milliseconds(100));
+  a.connections().back()->Send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+  ASSERT_TRUE(path.Receives(*client, "\r\n\r\n"));
+  ASSERT_TRUE(adaptive.measuring());
+  for (int i = 0; i < 100; ++i) in_a_hurry();
+  EXPECT_TRUE(adaptive.measuring()) << "nothing was measured";
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/fakes/black_hole.h"
 #include "tests/fakes/path_test.h"
 
 namespace tollgate::proxy {
@@ -198,6 +199,63 @@ TEST_F(DeadlinePathTest, ADeadlineThatPassesInOurQueueIsNotHeldAgainstTheEndpoin
   }
   EXPECT_EQ(CountOf(a.All(), "GET /"), 1u);
   EXPECT_EQ(Ejected(), 0u);
+}
+
+// Nor when it is the attempt's own time that passes there.
+TEST_F(DeadlinePathTest, AnAttemptsTimeThatPassesInOurQueueIsNotHeldAgainstTheEndpoint) {
+  Policy policy = Endpoints({a.address()});
+  Backend(policy).max_connections = 1;
+  Backend(policy).outlier_detection.consecutive_errors = 3;
+  Backend(policy).outlier_detection.max_ejected_percent = 100;
+  path.Adopt(policy);
+  auto busy = Send("");
+  ASSERT_TRUE(UpstreamHas(a, "GET /"));
+  DataPath::RouteOf(policy).attempt_timeout = milliseconds(300);
+  path.Adopt(policy);
+  std::vector<std::unique_ptr<Peer>> late;
+  for (int i = 0; i < 3; ++i) late.push_back(Send(""));
+  path.Settle();
+  for (int i = 0; i < 20; ++i) path.Pass(milliseconds(100));
+  for (const auto& client : late) ASSERT_TRUE(path.Receives(*client, "\r\n\r\n"));
+  EXPECT_EQ(CountOf(a.All(), "GET /"), 1u);
+  EXPECT_LE(Ejected(), 0u);
+}
+
+// What never answers a connect is to blame, though its callers wait for less than that may take.
+TEST_F(DeadlinePathTest, ABlackHoleIsEjectedThoughCallersHaveDeadlines) {
+  const BlackHole hole;
+  Policy policy = Endpoints({hole.address()});
+  Backend(policy).connect_timeout = seconds(1);
+  Backend(policy).outlier_detection.consecutive_errors = 3;
+  Backend(policy).outlier_detection.max_ejected_percent = 100;
+  path.Adopt(policy);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Ejected(), 0u);
+    auto client = Send(Deadline("800"));
+    path.Settle();
+    path.Pass(milliseconds(800));
+    ASSERT_TRUE(path.Receives(*client, " 504 "));
+  }
+  EXPECT_EQ(Ejected(), 1u);
+}
+
+// The first one had the time.
+TEST_F(DeadlinePathTest, ARetryThatIsLeftLittleTimeIsNotHeldAgainstItsEndpoint) {
+  Policy policy = Endpoints({a.address(), b.address()});
+  RoutePolicy& route = DataPath::RouteOf(policy);
+  route.timeout = milliseconds(1000);
+  route.attempt_timeout = milliseconds(980);
+  route.retry = {1, {RetryCondition::kStatus504}, true};
+  Backend(policy).outlier_detection.consecutive_errors = 1;
+  Backend(policy).outlier_detection.max_ejected_percent = 100;
+  path.Adopt(policy);
+  auto client = Send("");
+  path.Settle();
+  path.Pass(milliseconds(980));
+  EXPECT_EQ(CountOf(a.All(), "GET /") + CountOf(b.All(), "GET /"), 2u);
+  path.Pass(milliseconds(20));
+  ASSERT_TRUE(path.Receives(*client, " 504 "));
+  EXPECT_EQ(Ejected(), 1u) << "that of the first attempt alone";
 }
 
 // The sidecar beside the service keeps the deadline that it was told, and says so in time.

@@ -80,6 +80,7 @@ TEST_F(FaultPathTest, TheDelayCountsAgainstTheTimeoutOfTheRoute) {
 
 TEST_F(FaultPathTest, ADelayThatTakesAllTheTimeEndsWithoutSending) {
   AlwaysDelay(seconds(30));
+  AlwaysAbort(500);
   path.Adopt(policy);
   auto client = path.Connect();
   client->Send(kPost);
@@ -91,6 +92,7 @@ TEST_F(FaultPathTest, ADelayThatTakesAllTheTimeEndsWithoutSending) {
   EXPECT_THAT(client->Got(), HasSubstr("fault_delay"));
   // It was never sent: nothing is unknown about it.
   EXPECT_THAT(client->Got(), Not(HasSubstr("tollgate-outcome")));
+  EXPECT_THAT(Log(), HasSubstr(R"("fault":"delay")")) << "the abort never came";
   path.Pass(seconds(60));
   EXPECT_EQ(a.All(), "");
 }
@@ -117,6 +119,13 @@ TEST_F(FaultPathTest, AnotherRequestOfTheConnectionMeetsNoneWhenThePolicyIsGone)
   path.Adopt(policy);
   EXPECT_EQ(Get("/x").status, 200);
   EXPECT_EQ(CountOf(Log(), "\"fault\":\""), 1u);
+}
+
+TEST_F(FaultPathTest, BesideTheCallersThereAreNone) {
+  AlwaysAbort(503);
+  policy.listeners.at("in").direction = Direction::kOutbound;
+  path.Adopt(policy);
+  EXPECT_EQ(Get("/x").status, 200);
 }
 
 TEST_F(FaultPathTest, WithoutFaultsThereIsNoStep) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "tests/fakes/black_hole.h"
 #include "tests/fakes/path_test.h"
 
 namespace tollgate::proxy {
@@ -103,6 +104,8 @@ TEST_F(UpstreamPathTest, OpensNoMoreConnectionsThanTheCapAndServesTheOthersInTur
   ASSERT_TRUE(path.Receives(*third, "pending_overflow"));
   EXPECT_THAT(third->Got(), StartsWith("HTTP/1.1 503 "));
   EXPECT_THAT(third->Got(), HasSubstr("retry-after: 1\r\n"));
+  EXPECT_THAT(third->Got(), HasSubstr("tollgate-outcome: refused\r\n"));
+  EXPECT_THAT(path.LogText(), HasSubstr("\"step\":\"admission\""));
   Respond(a, 0, *first);
   ASSERT_TRUE(UpstreamHas(a, "GET /second"));
   EXPECT_EQ(a.connections().size(), 1u);
@@ -172,13 +175,8 @@ TEST_F(UpstreamPathTest, RoomThatAnotherWorkerMakesIsFound) {
 }
 
 TEST_F(UpstreamPathTest, AnEndpointThatDoesNotAnswerTheConnectIsGivenUp) {
-  // Nobody accepts: the kernel's queue of this listener is full, so further SYNs are dropped.
-  auto full = Listen(*Address::Parse("127.0.0.1:0"), {.backlog = 0});
-  ASSERT_TRUE(full.ok());
-  std::vector<UniqueFd> fillers;
-  for (int i = 0; i < 4; ++i) fillers.push_back(std::move(Connect(full->address)->fd));
-  poll(nullptr, 0, 20);
-  path.Adopt(DataPath::PublicPolicy({full->address}));
+  const BlackHole hole;
+  path.Adopt(DataPath::PublicPolicy({hole.address()}));
   auto client = path.Connect();
   client->Send(kGet);
   path.Settle();

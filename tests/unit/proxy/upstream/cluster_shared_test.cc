@@ -18,7 +18,7 @@ class AdmissionTest : public testing::Test {
   explicit AdmissionTest() { policy_.name = "payments"; }
   void Use(uint32_t max_requests, bool priorities = false) {
     policy_.max_requests = max_requests;
-    policy_.reserves_for_critical = priorities;
+    policy_.has_priorities = priorities;
     shared_ = std::make_unique<ClusterShared>(policy_);
   }
   // How many more of this priority are admitted; they stay.
@@ -46,7 +46,7 @@ TEST_F(AdmissionTest, AdmitsUpToTheCapAndAgainWhenOneIsOver) {
   EXPECT_EQ(Refusal(Priority::kDefault), "requests_overflow");
   EXPECT_EQ(Refusal(Priority::kCritical), "requests_overflow") << "a cap is a cap";
   EXPECT_EQ(shared_->overflows(Breaker::kRequests), 3u) << "with the one that ended Fill";
-  admitted_.back().Finish(milliseconds(3), now_);
+  admitted_.back().Finish({now_ - milliseconds(3), milliseconds(3)}, now_);
   EXPECT_EQ(Fill(Priority::kDefault), 1u);
   admitted_.clear();
   EXPECT_EQ(shared_->retry_budget().active_requests(), 0u);
@@ -55,8 +55,8 @@ TEST_F(AdmissionTest, AdmitsUpToTheCapAndAgainWhenOneIsOver) {
 TEST_F(AdmissionTest, FinishGivesThePlaceBackOnce) {
   Use(10);
   Admission admission = shared_->Admit(Priority::kDefault, now_);
-  admission.Finish(milliseconds(1), now_);
-  admission.Finish(milliseconds(1), now_);
+  admission.Finish({now_ - milliseconds(1), milliseconds(1)}, now_);
+  admission.Finish({now_ - milliseconds(1), milliseconds(1)}, now_);
   EXPECT_EQ(shared_->retry_budget().active_requests(), 0u);
 }
 
@@ -100,7 +100,7 @@ TEST_F(AdmissionTest, TheAdaptiveLimitIsACapToo) {
   policy_.adaptive_concurrency.emplace();
   Use(1024, /*priorities=*/true);
   // The first answer begins the measurement, whose limit is 3.
-  shared_->Admit(Priority::kDefault, now_).Finish(milliseconds(5), now_);
+  shared_->Admit(Priority::kDefault, now_).Finish({now_ - milliseconds(5), milliseconds(5)}, now_);
   EXPECT_EQ(Fill(Priority::kDefault), 2u) << "nine tenths of 3";
   EXPECT_EQ(Refusal(Priority::kDefault), "shed");
   EXPECT_EQ(Fill(Priority::kCritical), 1u);
@@ -111,7 +111,7 @@ TEST_F(AdmissionTest, TheAdaptiveLimitIsACapToo) {
 TEST_F(AdmissionTest, AnswersThatSayNothingAreNoSamples) {
   policy_.adaptive_concurrency.emplace();
   Use(1024);
-  shared_->Admit(Priority::kDefault, now_).Finish(Duration::zero(), now_);
+  shared_->Admit(Priority::kDefault, now_).Finish({}, now_);
   { const Admission gone = shared_->Admit(Priority::kDefault, now_); }
   EXPECT_FALSE(shared_->adaptive()->measuring());
 }
@@ -127,7 +127,8 @@ TEST_F(AdmissionTest, APushChangesCapsAtOnceAndKeepsWhoIsIn) {
   policy_.adaptive_concurrency.reset();
   shared_->Update(policy_);
   EXPECT_EQ(shared_->adaptive(), nullptr);
-  for (Admission& admission : admitted_) admission.Finish(milliseconds(5), now_);
+  for (Admission& admission : admitted_)
+    admission.Finish({now_ - milliseconds(5), milliseconds(5)}, now_);
   EXPECT_EQ(shared_->retry_budget().active_requests(), 0u);
 }
 
@@ -150,7 +151,7 @@ TEST_F(AdmissionTest, NoMoreThanTheCapOverAllWorkers) {
         for (Admission& admission : mine) {
           if (admission.refused() != nullptr) continue;
           in.fetch_sub(1);
-          admission.Finish(milliseconds(1), now_);
+          admission.Finish({now_ - milliseconds(1), milliseconds(1)}, now_);
         }
       }
     });

@@ -120,7 +120,8 @@ class ConcurrencySimulation {
     running_.pop();
     ++tally.answered;
     tally.latencies.push_back(now_ - requests_[index].began);
-    requests_[index].admission.Finish(now_ - requests_[index].began, now_);
+    requests_[index].admission.Finish({requests_[index].began, now_ - requests_[index].began},
+                                      now_);
     free_.push_back(index);
     while (!waiting_.empty() && running_.size() < servers_) {
       Serve(waiting_.front());

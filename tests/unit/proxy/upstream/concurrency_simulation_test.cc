@@ -86,7 +86,7 @@ TEST_P(ConcurrencySimulationTest, FindsANewLimitWhenTheUpstreamBecomesFaster) {
 
 TEST_P(ConcurrencySimulationTest, WhatMattersMostIsServedWhileTheRestIsShed) {
   UpstreamPolicy policy = Adaptive();
-  policy.reserves_for_critical = true;
+  policy.has_priorities = true;
   auto simulation = Simulate(50, milliseconds(10), 3, policy);
   // A tenth of three times the capacity is critical: it fits.
   simulation.SetPriorities({Priority::kCritical, Priority::kDefault, Priority::kDefault,
@@ -104,7 +104,7 @@ TEST_P(ConcurrencySimulationTest, WhatMattersMostIsServedWhileTheRestIsShed) {
 TEST_P(ConcurrencySimulationTest, AFixedCapShedsByPriorityToo) {
   UpstreamPolicy policy;
   policy.max_requests = 40;
-  policy.reserves_for_critical = true;
+  policy.has_priorities = true;
   auto simulation = Simulate(20, milliseconds(10), 3, policy);
   simulation.SetPriorities({Priority::kCritical, Priority::kDefault, Priority::kDefault,
                             Priority::kDefault, Priority::kDefault, Priority::kSheddable,

@@ -73,6 +73,16 @@ TEST_F(EndpointStatsTest, ACancelledSlowOneIsASample) {
   EXPECT_DOUBLE_EQ(LatencyMs(), 400);
 }
 
+TEST_F(EndpointStatsTest, OnlyGoodAnswersSayWhatIsUsual) {
+  for (int i = 0; i < 50; ++i) Serve(milliseconds(10));
+  EXPECT_NEAR(stats_.usual_latency(), 10e6, 1e5);
+  stats_.Started(now_);
+  stats_.Answered(now_, seconds(5), Outcome::kFailure);
+  stats_.Started(now_);
+  stats_.Answered(now_, seconds(5), Outcome::kCancelled);
+  EXPECT_NEAR(stats_.usual_latency(), 10e6, 1e5);
+}
+
 TEST_F(EndpointStatsTest, AFailureNeverLowersTheEstimate) {
   Serve(milliseconds(50));
   Serve(milliseconds(1), Outcome::kFailure);
@@ -94,6 +104,21 @@ TEST_F(EndpointStatsTest, ThreeFailuresInARowAreAvoidedThenProbedOneAtATime) {
   stats_.Answered(now_, milliseconds(1), Outcome::kFailure);
   EXPECT_TRUE(stats_.AvoidAt(now_ + milliseconds(1999))) << "twice as long";
   EXPECT_FALSE(stats_.AvoidAt(now_ + seconds(2)));
+}
+
+TEST_F(EndpointStatsTest, OneThatFailsThreeInTenIsAvoidedSoonOneInTwentyNever) {
+  const auto requests_until_avoided = [&](int of_twenty) {
+    stats_ = EndpointStats();
+    int i = 0;
+    for (; i < 2000 && !stats_.AvoidAt(now_); ++i) {
+      // Spread evenly.
+      const bool fails = i * of_twenty / 20 != (i + 1) * of_twenty / 20;
+      Serve(milliseconds(1), fails ? Outcome::kFailure : Outcome::kSuccess);
+    }
+    return i;
+  };
+  EXPECT_LT(requests_until_avoided(6), 40);
+  EXPECT_EQ(requests_until_avoided(1), 2000);
 }
 
 TEST_F(EndpointStatsTest, WhatWasOnItsWayDoesNotCountTwice) {

@@ -17,7 +17,7 @@ class GradientControllerTest : public testing::Test {
   // One answer after `latency`, which began when it should.
   void Answer(Duration latency) {
     now_ += latency;
-    controller_.Record(latency, now_);
+    controller_.Record({now_ - latency, latency}, now_);
   }
   // What ends the first measurement, with this latency.
   void Measure(Duration latency) {
@@ -27,7 +27,7 @@ class GradientControllerTest : public testing::Test {
   // One interval whose answers take `latency`.
   void Interval(Duration latency) {
     now_ += policy_.update_interval;
-    controller_.Record(latency, now_);
+    controller_.Record({now_ - latency, latency}, now_);
   }
 
   AdaptiveConcurrencyPolicy policy_;
@@ -56,7 +56,8 @@ TEST_F(GradientControllerTest, MeasuresTheLeastLatencyUnderTheLeastLimit) {
 TEST_F(GradientControllerTest, WhatBeganBeforeTheMeasurementIsNoSampleOfIt) {
   Answer(milliseconds(10));
   ASSERT_TRUE(controller_.measuring());
-  for (int i = 0; i < 200; ++i) controller_.Record(seconds(1), now_ + milliseconds(1));
+  for (int i = 0; i < 200; ++i)
+    controller_.Record({now_ - seconds(1), seconds(1)}, now_ + milliseconds(1));
   EXPECT_TRUE(controller_.measuring());
   for (uint32_t i = 0; i < policy_.min_rtt_requests; ++i) Answer(milliseconds(10));
   EXPECT_LT(controller_.min_rtt(), milliseconds(11));
@@ -135,6 +136,29 @@ TEST_F(GradientControllerTest, AFirstMeasurementWithoutASampleLeavesNothingLimit
   EXPECT_EQ(controller_.min_rtt(), Duration::zero());
 }
 
+// It takes longer to answer than a measurement lasts at first.
+TEST_F(GradientControllerTest, ASlowServiceIsMeasuredInTheEnd) {
+  const Duration latency = policy_.min_rtt_interval / 3;
+  for (int i = 0; i < 12 && controller_.min_rtt() == Duration::zero(); ++i) {
+    const MonoTime began = now_;
+    for (; now_ < began + latency; now_ += seconds(1)) controller_.LimitAt(now_);
+    controller_.Record({began, now_ - began}, now_);
+  }
+  EXPECT_GE(controller_.min_rtt(), latency * 95 / 100);
+}
+
+TEST_F(GradientControllerTest, AShorterIntervalIsNotAwaitedByTheOld) {
+  Measure(milliseconds(10));
+  AdaptiveConcurrencyPolicy changed = policy_;
+  changed.min_rtt_interval /= 10;
+  controller_.Update(changed);
+  const MonoTime pushed = now_;
+  while (!controller_.measuring() && now_ < pushed + policy_.min_rtt_interval) {
+    Interval(milliseconds(12));
+  }
+  EXPECT_LE(now_ - pushed, 2 * changed.min_rtt_interval + policy_.update_interval);
+}
+
 TEST_F(GradientControllerTest, AQuietIntervalChangesNothing) {
   Measure(milliseconds(10));
   while (controller_.limit() < 50) Interval(milliseconds(10));
@@ -165,7 +189,7 @@ TEST(GradientController, WorkersShareIt) {
       MonoTime now{std::chrono::hours(1)};
       for (int i = 0; i < 20000; ++i) {
         now += milliseconds(2);
-        controller.Record(milliseconds(1), now);
+        controller.Record({now - milliseconds(1), milliseconds(1)}, now);
         EXPECT_GE(controller.LimitAt(now), 3u);
       }
     });

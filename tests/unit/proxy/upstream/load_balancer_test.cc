@@ -488,6 +488,29 @@ TEST_P(SlowStart, ARecoveredOneToo) {
   EXPECT_NEAR(ShareOf(2, 3), 1.0 / 3, 0.02);
 }
 
+// Among the policies that avoid what keeps failing, for it may well be cold.
+TEST_F(LoadBalancerTest, SlowStartBeginsAnewForOneThatWasAvoided) {
+  balance_ = Balance::kLeastRequest;
+  policy_.slow_start = seconds(60);
+  Add(2, "");
+  Push();
+  EXPECT_NEAR(ShareOf(0, 1), 0.5, 0.02);
+  now_ += seconds(10);
+  EndpointStats& stats = servers_[0]->stats;
+  const auto answer = [&](Outcome outcome) {
+    stats.Started(now_);
+    stats.Answered(now_, std::chrono::milliseconds(1), outcome);
+    stats.Ended();
+  };
+  for (int i = 0; i < 3; ++i) answer(Outcome::kFailure);
+  EXPECT_EQ(ShareOf(0, 1), 0);
+  now_ += seconds(1);
+  answer(Outcome::kSuccess);
+  EXPECT_NEAR(ShareOf(0, 1), 0.1 / 1.1, 0.03);
+  now_ += seconds(60);
+  EXPECT_NEAR(ShareOf(0, 1), 0.5, 0.02);
+}
+
 TEST_P(SlowStart, TheFirstEndpointsStartAtOnceAndAPushChangesNothing) {
   EXPECT_NEAR(ShareOf(0, 1), 0.5, 0.02);
   Add(1, "");

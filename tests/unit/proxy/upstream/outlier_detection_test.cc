@@ -106,6 +106,22 @@ TEST_F(OutlierDetectorTest, EjectionsGrowAndForgive) {
   EXPECT_EQ(Health(0).ejected_until(), now_ + OutlierDetector::kMaxEjection);
 }
 
+TEST_F(OutlierDetectorTest, AnEjectionThatIsRefusedForgivesNothing) {
+  Use(4);
+  for (int i = 0; i < 8; ++i) {
+    ASSERT_TRUE(Fail(0));
+    now_ = Health(0).ejected_until();
+  }
+  now_ += policy_.interval;
+  ASSERT_TRUE(Fail(1));
+  ASSERT_TRUE(Fail(2));
+  EXPECT_FALSE(Fail(0, 20)) << "half are out";
+  now_ += policy_.base_ejection;
+  ASSERT_TRUE(Fail(0, 1)) << "it has failed often enough";
+  const auto good = 1 + policy_.base_ejection / policy_.interval;
+  EXPECT_EQ(Health(0).ejected_until(), now_ + (8 - good + 1) * policy_.base_ejection);
+}
+
 TEST_F(OutlierDetectorTest, NeverEjectsMoreThanItsShare) {
   Use(5);
   EXPECT_TRUE(Fail(0));
@@ -189,6 +205,15 @@ TEST_F(OutlierDetectorTest, EachIntervalIsJudgedByItself) {
   }
 }
 
+TEST_F(OutlierDetectorTest, AShorterIntervalIsNotAwaitedByTheOld) {
+  Use(5, Sweeping({}, FailurePercentagePolicy{}));
+  Serve(100, 3, 100);
+  policy_.interval /= 10;
+  detector_.Update(policy_, members_, now_);
+  EndInterval();
+  EXPECT_FALSE(Health(3).AvailableAt(now_));
+}
+
 TEST_F(OutlierDetectorTest, AnIntervalThatEndedLongAgoIsNotJudged) {
   Use(5, Sweeping({}, FailurePercentagePolicy{}));
   Serve(100, 3, 100);
@@ -208,15 +233,18 @@ TEST_F(OutlierDetectorTest, ASweepEjectsTheWorstAndKeepsToTheShare) {
   for (size_t i = 0; i < 5; ++i) EXPECT_EQ(Health(i).AvailableAt(now_), i < 3) << i;
 }
 
+// What is reported meanwhile is all errors: a second sweep of the interval would eject for them.
 TEST_F(OutlierDetectorTest, ConcurrentSweepsJudgeOnce) {
-  Use(5, Sweeping({}, FailurePercentagePolicy{}));
-  Serve(100, 3, 100);
+  OutlierDetectionPolicy policy = Sweeping({}, FailurePercentagePolicy{});
+  policy.max_ejected_percent = 100;
+  Use(5, policy);
+  Serve(100'000, 3, 100'000);
   now_ += policy_.interval;
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       const std::shared_ptr<EndpointHealth> health = detector_.Find(members_[t == 3 ? 4 : t]);
-      for (int i = 0; i < 1000; ++i) detector_.Report(*health, false, now_);
+      for (int i = 0; i < 1000; ++i) detector_.Report(*health, true, now_);
     });
   }
   for (std::thread& t : threads) t.join();

@@ -24,7 +24,7 @@ TEST(RetryBudget, AllowsTheMinimumWhenLittleIsActive) {
 TEST(RetryBudget, AllowsAShareOfTheActiveRequests) {
   RetryBudget budget({.percent = 20, .min_concurrent = 3});
   std::vector<RetryBudget::Ticket> requests;
-  for (int i = 0; i < 100; ++i) requests.push_back(budget.Request());
+  for (int i = 0; i < 100; ++i) requests.push_back(*budget.TryRequest(1000));
   EXPECT_EQ(Room(budget), 20u);
   requests.erase(requests.begin() + 17, requests.end());
   EXPECT_EQ(budget.active_requests(), 17u);
@@ -34,7 +34,7 @@ TEST(RetryBudget, AllowsAShareOfTheActiveRequests) {
 TEST(RetryBudget, HasACapWhateverTheShare) {
   RetryBudget budget({.percent = 50, .min_concurrent = 3, .max_concurrent = 5});
   std::vector<RetryBudget::Ticket> requests;
-  for (int i = 0; i < 100; ++i) requests.push_back(budget.Request());
+  for (int i = 0; i < 100; ++i) requests.push_back(*budget.TryRequest(1000));
   EXPECT_EQ(Room(budget), 5u);
   EXPECT_EQ(budget.refused_retries(), 1u);
   budget.Update({.percent = 50, .min_concurrent = 3, .max_concurrent = 2});
@@ -55,7 +55,7 @@ TEST(RetryBudget, TakesRequestsUpToALimit) {
 TEST(RetryBudget, FollowsAPush) {
   RetryBudget budget({.percent = 0, .min_concurrent = 0});
   EXPECT_EQ(Room(budget), 0u);
-  auto request = budget.Request();
+  auto request = *budget.TryRequest(1000);
   budget.Update({.percent = 500, .min_concurrent = 2});
   EXPECT_EQ(Room(budget), 5u);
 }
