@@ -112,7 +112,7 @@ class Upstream {
 
  private:
   struct Timer {
-    enum class Kind { kDone, kAccept } kind = Kind::kDone;
+    enum class Kind { kDone, kAccept, kReset } kind = Kind::kDone;
     uint64_t connection = 0;
     uint64_t epoch = 0;
   };
@@ -253,9 +253,12 @@ class Upstream {
         static_cast<ssize_t>(answer.size())) {
       return Close(id, false);
     }
-    // The reset must not overtake what was sent: some of the answer is to be seen.
-    if (cut) usleep(200);
-    if (cut || last) return Close(id, cut);
+    if (cut) {
+      // The reset must not overtake what was sent: some of the answer is to be seen.
+      timers_.emplace(Clock::now() + microseconds(200), Timer{Timer::Kind::kReset, id, epoch_});
+      return;
+    }
+    if (last) return Close(id, false);
     found->second.busy = false;
     Serve(id, found->second);
   }
@@ -267,6 +270,10 @@ class Upstream {
       if (timer.epoch != epoch_) continue;  // of before it went down
       if (timer.kind == Timer::Kind::kAccept) {
         WatchListener();
+        continue;
+      }
+      if (timer.kind == Timer::Kind::kReset) {
+        Close(timer.connection, true);
         continue;
       }
       --serving_;

@@ -252,8 +252,9 @@ bool UpstreamRequest::Retry(Lane& lane, AttemptEnd end, int status, Duration pus
     misdirected_before_ = true;
   } else {
     sent_before_ = sent_before_ || evidence.sent;
-    unanswered_before_ =
-        unanswered_before_ || unknown || (evidence.sent && end != AttemptEnd::kStatus);
+    // A gateway that says 502 or 504 does not know what became of it behind itself.
+    const bool answered = end == AttemptEnd::kStatus && status != 502 && status != 504;
+    unanswered_before_ = unanswered_before_ || unknown || (evidence.sent && !answered);
   }
   if (!retries_.empty()) retries_ += ',';
   absl::StrAppend(&retries_, decision.reason);

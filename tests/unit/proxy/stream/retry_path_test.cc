@@ -325,6 +325,18 @@ TEST_F(RetryPathTest, AFailureBehindAnAttemptWithoutAnswerIsOfUnknownOutcome) {
   EXPECT_THAT(client->Got(), HasSubstr("tollgate-outcome: unknown\r\n"));
 }
 
+// Some gateway between us and the service.
+TEST_F(RetryPathTest, AFailureBehindAGatewaysIsOfUnknownOutcomeToo) {
+  Route().retry = {1, {RetryCondition::kStatus504}, true};
+  Serve();
+  Begin(kPut);
+  Upstream(*first).Send("HTTP/1.1 504 Gateway Timeout\r\ncontent-length: 0\r\n\r\n");
+  ASSERT_TRUE(UpstreamHas(*second, "hi"));
+  Upstream(*second).Send("HTTP/1.1 409 Conflict\r\ncontent-length: 0\r\n\r\n");
+  ExpectStatus(409);
+  EXPECT_THAT(client->Got(), HasSubstr("tollgate-outcome: unknown\r\n"));
+}
+
 TEST_F(RetryPathTest, ASuccessBehindAnAttemptWithoutAnswerIsASuccess) {
   Route().retry = {1, {RetryCondition::kConnectionLost}, true};
   Serve();

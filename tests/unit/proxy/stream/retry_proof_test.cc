@@ -494,7 +494,7 @@ class World {
     const bool unanswered = absl::c_any_of(processed, [&](const Reception* r) {
       // Or one that was not passed on said that it does not know.
       return r->status == 0 || r->receipt.empty() ||
-             (r->status == 502 && r->receipt != answer.Field("x-receipt"));
+             ((r->status == 502 || r->status == 504) && r->receipt != answer.Field("x-receipt"));
     });
     if (answer.status >= 400 && unanswered && !marked) {
       return "an earlier attempt may have been done, and the caller is not told";
