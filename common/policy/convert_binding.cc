@@ -1,6 +1,7 @@
 // The APIs behind a listener.
 #include "absl/strings/str_cat.h"
 #include "common/policy/convert.h"
+#include "common/policy/plan_units.h"
 
 namespace tollgate::internal {
 namespace {
@@ -87,11 +88,6 @@ const PlanPolicy* CheckPlan(const std::string& name, const At& at, const Policy&
   return &plan->second;
 }
 
-bool PerAddress(const PlanPolicy& plan) {
-  return absl::c_any_of(plan.per,
-                        [](const LimitKeyPart& part) { return part.kind == LimitKey::kAddress; });
-}
-
 // The plan of strangers, and the one of addresses, which is checked before anybody is known.
 void ConvertPlans(const config::v1::ApiBinding& from, const At& at, const Policy& policy,
                   ApiBindingPolicy& to, Errors& errors) {
@@ -99,7 +95,7 @@ void ConvertPlans(const config::v1::ApiBinding& from, const At& at, const Policy
   if (from.consumers_optional() || !from.default_plan().empty()) {
     const At place = at["default_plan"];
     const PlanPolicy* plan = CheckPlan(from.default_plan(), place, policy, errors);
-    if (plan != nullptr && !plan->needs_caller() && !PerAddress(*plan)) {
+    if (plan != nullptr && !plan->needs_caller() && !CountsPer(*plan, LimitKey::kAddress)) {
       errors.Add(Code::kConflict, place,
                  absl::StrCat("plan ", plan->name, " does not count by who calls"));
     }
@@ -108,10 +104,29 @@ void ConvertPlans(const config::v1::ApiBinding& from, const At& at, const Policy
   if (!from.address_plan().empty()) {
     const At place = at["address_plan"];
     const PlanPolicy* plan = CheckPlan(from.address_plan(), place, policy, errors);
-    if (plan != nullptr && (plan->needs_caller() || !PerAddress(*plan))) {
+    if (plan != nullptr && (plan->needs_caller() || !CountsPer(*plan, LimitKey::kAddress))) {
       errors.Add(Code::kConflict, place,
                  absl::StrCat("plan ", plan->name, " is not per address",
                               plan->needs_caller() ? " alone" : ""));
+    }
+  }
+}
+
+// An outbound listener asks no plan: one that is named there would seem to be enforced.
+void CheckNoPlans(const config::v1::ApiBinding& from, const At& at, const Policy& policy,
+                  Errors& errors) {
+  constexpr char kWhy[] = "is set, but an outbound listener limits nothing";
+  if (!from.default_plan().empty()) errors.Add(Code::kConflict, at["default_plan"], kWhy);
+  if (!from.address_plan().empty()) errors.Add(Code::kConflict, at["address_plan"], kWhy);
+  for (int i = 0; i < from.route_tables_size(); ++i) {
+    const auto table = policy.route_tables.find(from.route_tables(i));
+    if (table == policy.route_tables.end()) continue;
+    for (const RoutePolicy& route : table->second.routes) {
+      if (route.plan.empty() && route.cost == CostPolicy()) continue;
+      errors.Add(Code::kConflict, at("route_tables", i),
+                 absl::StrCat("route ", route.name, " has a ", route.plan.empty() ? "cost" : "plan",
+                              ", but an outbound listener limits nothing"));
+      break;
     }
   }
 }
@@ -125,6 +140,7 @@ void CheckDirection(const config::v1::ApiBinding& from, Direction direction, con
     errors.Add(Code::kConflict, at["authenticate"],
                "an outbound listener carries its own service's calls and authenticates nobody");
   }
+  if (outbound) CheckNoPlans(from, at, policy, errors);
   if (!outbound && from.authenticate_size() > 0) return;
   for (int i = 0; i < from.route_tables_size(); ++i) {
     const auto table = policy.route_tables.find(from.route_tables(i));

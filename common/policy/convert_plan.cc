@@ -4,6 +4,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "common/policy/convert.h"
+#include "common/policy/plan_units.h"
 
 namespace tollgate::internal {
 namespace {
@@ -21,6 +22,32 @@ constexpr uint64_t kMaxCount = 1'000'000'000;
 constexpr uint64_t kMaxConcurrency = 1'000'000;
 constexpr int kMaxWindows = 8;
 constexpr int kMaxParts = 4;
+
+// What one algorithm cannot count, though the other can.
+void CheckCounts(const config::v1::Plan& from, const At& at, Errors& errors) {
+  for (int i = 0; i < from.windows_size(); ++i) {
+    const config::v1::Window& window = from.windows(i);
+    if (window.count() > kMaxCount) continue;  // said already
+    const At parent = at("windows", i);
+    const At place = parent["count"];
+    const uint64_t most = MaxGcraCount(std::chrono::milliseconds(window.period_ms()));
+    if (from.algorithm() == config::v1::ALGORITHM_SLIDING_WINDOW &&
+        window.count() > kMaxSlidingCount) {
+      errors.Add(Code::kOutOfRange, place,
+                 absl::StrCat(window.count(),
+                              "; a sliding window keeps 8 bytes a unit: expected at "
+                              "most ",
+                              kMaxSlidingCount, ", or gcra"));
+    } else if (from.algorithm() == config::v1::ALGORITHM_GCRA && window.period_ms() > 0 &&
+               window.count() > most) {
+      errors.Add(Code::kOutOfRange, place,
+                 absl::StrCat(window.count(), " in ", window.period_ms(),
+                              " ms; gcra counts whole "
+                              "nanoseconds a unit: expected at most ",
+                              most, ", or larger units"));
+    }
+  }
+}
 
 void ConvertWindows(const config::v1::Plan& from, const At& at, PlanPolicy& to, Errors& errors) {
   if (from.windows().empty() && from.concurrency() == 0) {
@@ -46,6 +73,7 @@ void ConvertWindows(const config::v1::Plan& from, const At& at, PlanPolicy& to, 
   // A plan without windows counts nothing that an algorithm could count.
   if (!from.windows().empty() || from.algorithm() != config::v1::ALGORITHM_UNSPECIFIED) {
     to.algorithm = CheckEnum(from.algorithm(), kAlgorithms, at["algorithm"], errors);
+    CheckCounts(from, at, errors);
   }
   to.burst = from.burst();
   CheckRange(from.burst(), 0, kMaxCount, at["burst"], errors);

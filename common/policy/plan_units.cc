@@ -14,4 +14,9 @@ uint32_t MostUnits(const PlanPolicy& plan) {
   return most;
 }
 
+bool CountsPer(const PlanPolicy& plan, LimitKey key) {
+  return std::any_of(plan.per.begin(), plan.per.end(),
+                     [key](const LimitKeyPart& part) { return part.kind == key; });
+}
+
 }  // namespace tollgate

@@ -4,6 +4,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/policy/plan_units.h"
 #include "control-plane/model/compile_kinds.h"
 #include "control-plane/model/values.h"
 

@@ -41,8 +41,6 @@ const PlanPolicy* FindPlan(absl::string_view field, const std::string& plan, Che
 // Reports also one that does not fit there; `expected`: "consumer or key".
 void CheckPlan(absl::string_view field, const std::string& plan, bool (*fits)(const PlanPolicy&),
                absl::string_view expected, Checker* check, const Model& model);
-// Whether `key` is one of the parts that the plan counts by.
-bool CountsPer(const PlanPolicy& plan, LimitKey key);
 // What a request to `route` (its method, plan and largest body are known) costs.
 CostPolicy CompileCost(const model::v1::Cost& spec, absl::string_view field,
                        const RoutePolicy& route, Checker* check, const Model& model);

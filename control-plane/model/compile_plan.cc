@@ -13,8 +13,29 @@ namespace {
 
 constexpr int kMaxParts = 4;
 constexpr uint32_t kMaxUnits = 1'000'000'000;
-constexpr uint32_t kMaxSlidingUnits = 1'000'000;      // 8 MB a key
 constexpr uint64_t kMaxCostBody = uint64_t{1} << 20;  // it is held in memory as a whole
+
+// What one algorithm cannot count, though the other can.
+void CheckCounts(const std::string& limit, const PlanPolicy& plan, Checker* check) {
+  for (const WindowPolicy& window : plan.windows) {
+    const uint64_t most = MaxGcraCount(window.period);
+    if (plan.algorithm == LimitAlgorithm::kSlidingWindow && window.count > kMaxSlidingCount) {
+      check->Report("limit", limit,
+                    absl::StrCat("counts ", window.count,
+                                 " in one window; a sliding window keeps "
+                                 "8 bytes a unit, so at most ",
+                                 kMaxSlidingCount),
+                    "Use algorithm: gcra, or count in larger units");
+    } else if (plan.algorithm == LimitAlgorithm::kGcra && window.count > most) {
+      check->Report("limit", limit,
+                    absl::StrCat("counts ", window.count,
+                                 " in one window; gcra counts whole "
+                                 "nanoseconds a unit, so at most ",
+                                 most, " in that period"),
+                    "Count in larger units");
+    }
+  }
+}
 
 void CompileWindows(const model::v1::Plan& spec, Checker* check, PlanPolicy* plan) {
   if (spec.limit().empty()) {
@@ -35,6 +56,7 @@ void CompileWindows(const model::v1::Plan& spec, Checker* check, PlanPolicy* pla
                           ? LimitAlgorithm::kGcra
                           : LimitAlgorithm::kSlidingWindow;
   }
+  CheckCounts(spec.limit(), *plan, check);
   if (spec.has_burst()) {
     if (plan->algorithm != LimitAlgorithm::kGcra) {
       check->Report("burst", absl::StrCat(spec.burst()),
@@ -95,11 +117,6 @@ void CompilePrefixes(const model::v1::Plan& spec, Checker* check, PlanPolicy* pl
 }
 
 }  // namespace
-
-bool CountsPer(const PlanPolicy& plan, LimitKey key) {
-  return std::any_of(plan.per.begin(), plan.per.end(),
-                     [key](const LimitKeyPart& part) { return part.kind == key; });
-}
 
 void CompilePlan(const model::v1::Plan& spec, Checker* check, Model* model) {
   const size_t before = check->problem_count();
@@ -175,17 +192,6 @@ CostPolicy CompileCost(const model::v1::Cost& spec, absl::string_view field,
   }
   cost.divide = check->TakeNumber(at("divide"), spec.has_divide(), spec.divide(), 1, 1, kMaxUnits);
   cost.max = check->TakeNumber(at("max"), spec.has_max(), spec.max(), 0, 1, kMaxUnits);
-  const auto plan = model.plans.find(route.plan);
-  if (plan != model.plans.end() && plan->second.algorithm == LimitAlgorithm::kSlidingWindow) {
-    for (const WindowPolicy& window : plan->second.windows) {
-      if (window.count <= kMaxSlidingUnits) continue;
-      check->Report(field, "",
-                    absl::StrCat("may take ", window.count, " units of plan ", route.plan,
-                                 ", whose sliding window keeps 8 bytes for each"),
-                    "Count amounts with algorithm: gcra, or with a larger divide");
-      break;
-    }
-  }
   const uint64_t fallback = std::min(cost.max_body_bytes, route.max_body_bytes);
   cost.max_body_bytes = check->TakeSize(at("max_body"), spec.max_body(), fallback);
   if (cost.max_body_bytes == 0 || cost.max_body_bytes > kMaxCostBody) {

@@ -78,9 +78,9 @@ ClaimsReader::Result ClaimsReader::Time(absl::string_view name, WallTime* out) c
   return Result::kOk;
 }
 
-ClaimsReader::Result ClaimsReader::Key(absl::string_view name, std::string* out) const {
+bool ClaimsReader::Key(absl::string_view name, std::string* out) const {
   const auto value = JsonMember(claims_, name);
-  if (!value) return Result::kAbsent;
+  if (!value) return false;
   int64_t negative = 0;
   uint64_t positive = 0;
   if (const auto text = JsonString(*value)) {
@@ -90,9 +90,9 @@ ClaimsReader::Result ClaimsReader::Key(absl::string_view name, std::string* out)
   } else if (value->is_int64() && value->get(negative) == simdjson::SUCCESS) {
     *out = absl::StrCat(negative);
   } else {
-    return Result::kWrongType;
+    return false;
   }
-  return Result::kOk;
+  return true;
 }
 
 }  // namespace tollgate::proxy

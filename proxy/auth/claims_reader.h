@@ -27,8 +27,9 @@ class ClaimsReader {
   // NumericDate: seconds, possibly with a fraction. Years 1970 to 9999; what WallTime cannot hold
   // becomes its maximum, which is as far ahead.
   Result Time(absl::string_view name, WallTime* out) const;
-  // A string, or an integer as decimal text: what plans may count by.
-  Result Key(absl::string_view name, std::string* out) const;
+  // A string, or an integer as decimal text: what plans may count by. False: it is absent, or has
+  // another type.
+  bool Key(absl::string_view name, std::string* out) const;
 
  private:
   StrictJson json_;

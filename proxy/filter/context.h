@@ -31,9 +31,11 @@ struct StepServices {
   absl::AnyInvocable<void(absl::string_view key_id)> on_unknown_key;
 };
 
-// A plan that was asked about the request, and what it said.
+// A plan that was asked about the request, and what it said. One that applies in several roles
+// counts the request once: all but `plan` is in the first of them.
 struct AskedLimit {
   const CompiledPlan* plan = nullptr;  // null: none was asked in this role
+  uint32_t units = 0;                  // that its windows were asked for
   bool counted = false;                // its windows were asked: `decision` holds
   uint32_t in_progress = 0;            // of a plan with a concurrency, with this request
   LimitDecision decision;

@@ -184,18 +184,17 @@ class IdentifyStep final : public Filter {
     }
   }
 
+  // An IP address, with a port or without: "192.0.2.1", "192.0.2.1:443", "2001:db8::1",
+  // "[2001:db8::1]", "[2001:db8::1]:443". A name or a path is a claim of whoever wrote it.
   static absl::StatusOr<Address> ParseForwarded(absl::string_view entry) {
-    if (absl::StrContains(entry, ":") && !absl::StartsWith(entry, "[")) {
-      if (entry.find(':') != entry.rfind(':')) {
-        return Address::Parse(absl::StrCat("[", entry, "]:0"));
-      }
-      return Address::Parse(entry);
-    }
-    auto with_port = Address::Parse(absl::StrCat(entry, ":0"));
-    if (with_port.ok() && !with_port->is_ip()) {
-      return absl::InvalidArgumentError("not an address");
-    }
-    return with_port;
+    const bool bracketed = absl::StartsWith(entry, "[");
+    const bool bare_ip6 = !bracketed && entry.find(':') != entry.rfind(':');
+    const bool has_port = bracketed ? !absl::EndsWith(entry, "]") : absl::StrContains(entry, ":");
+    auto address = bare_ip6   ? Address::Parse(absl::StrCat("[", entry, "]:0"))
+                   : has_port ? Address::Parse(entry)
+                              : Address::Parse(absl::StrCat(entry, ":0"));
+    if (address.ok() && !address->is_ip()) return absl::InvalidArgumentError("not an IP address");
+    return address;
   }
 
   static std::string HostOf(const Address& address) {

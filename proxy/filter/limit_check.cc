@@ -1,5 +1,7 @@
 #include "proxy/filter/limit_check.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "proxy/limit/address_key.h"
@@ -8,7 +10,24 @@
 namespace tollgate::proxy {
 namespace {
 
-AskedLimit& Asked(RequestContext& c, LimitRole role) { return c.limits[static_cast<size_t>(role)]; }
+// The first role in which `plan` is noted; kLimitRoles: in none.
+size_t FirstRole(const RequestContext& c, const CompiledPlan& plan) {
+  size_t role = 0;
+  while (role < kLimitRoles && c.limits[role].plan != &plan) ++role;
+  return role;
+}
+
+// What `cost` is more than the plan was asked for already. What it never admits stays so.
+uint32_t MoreUnits(const AskedLimit& asked, const CompiledPlan& plan, uint32_t cost) {
+  if (!asked.counted || cost > plan.limit->max_cost()) return cost;
+  return cost > asked.units ? cost - asked.units : 0;
+}
+
+// Who has shown no credential is not told what a plan is called and how much it allows, unless the
+// plan tells everybody.
+bool MayBeNamed(const RequestContext& c, const CompiledPlan& plan) {
+  return c.consumer != nullptr || c.token != nullptr || plan.policy->headers != LimitHeaders::kNone;
+}
 
 // Adds one part of a key; false: the request has no such thing.
 bool AddPart(const RequestContext& c, const PlanPolicy& plan, const LimitKeyPart& part,
@@ -42,10 +61,10 @@ bool AddPart(const RequestContext& c, const PlanPolicy& plan, const LimitKeyPart
     case LimitKey::kClaim: {
       const std::string* claim = c.token != nullptr ? c.token->Claim(part.claim) : nullptr;
       if (claim != nullptr) {
-        key->Add(LimitKeyText::kClaim, *claim);
+        key->Add(LimitKeyText::kClaim, c.token->issuer, "\n", *claim);
       } else {
         // Without the claim all share one counter, rather than none.
-        key->Add(LimitKeyText::kNoClaim, {});
+        key->Add(LimitKeyText::kNoClaim, c.token != nullptr ? c.token->issuer : "");
       }
       return true;
     }
@@ -82,8 +101,8 @@ bool OnlyShadow(RequestContext& c, const PlanPolicy& plan) {
   return false;
 }
 
-const RateLimitFields* FieldsOf(const CompiledPlan& plan, LimitRole role) {
-  return plan.fields.empty() ? nullptr : &plan.fields[static_cast<size_t>(role)];
+const RateLimitFields* FieldsOf(const CompiledPlan& plan, size_t role) {
+  return plan.fields.empty() ? nullptr : &plan.fields[role];
 }
 
 LocalReply TooMany(RequestContext& c, const char* reason, Duration retry_after) {
@@ -105,9 +124,10 @@ void MakeQuotaExceeded(LocalReply& reply, AppendNames append_names) {
 }  // namespace
 
 StepResult TakePlace(RequestContext& c, LimitRole role, const CompiledPlan& plan) {
-  AskedLimit& asked = Asked(c, role);
+  const bool has_one = FirstRole(c, plan) < kLimitRoles;
+  AskedLimit& asked = c.limits[static_cast<size_t>(role)];
   asked.plan = &plan;
-  if (plan.policy->concurrency == 0) return kContinue;
+  if (plan.policy->concurrency == 0 || has_one) return kContinue;
   const std::string* key = KeyOf(c, *plan.policy);
   if (key == nullptr) return Inapplicable(c);
   ConcurrencyDecision decision = c.services->limits.concurrency().Acquire(plan.limit, *key);
@@ -115,37 +135,49 @@ StepResult TakePlace(RequestContext& c, LimitRole role, const CompiledPlan& plan
   asked.ticket = std::move(decision.ticket);
   if (decision.allowed || OnlyShadow(c, *plan.policy)) return kContinue;
   LocalReply reply = TooMany(c, "concurrency_exceeded", std::chrono::seconds(1));
-  reply.detail = absl::StrCat("Plan ", plan.policy->name, " allows ", plan.policy->concurrency,
-                              " requests in progress; try again when one has ended.");
-  if (const RateLimitFields* fields = FieldsOf(plan, role)) {
+  reply.detail =
+      MayBeNamed(c, plan)
+          ? absl::StrCat("Plan ", plan.policy->name, " allows ", plan.policy->concurrency,
+                         " requests in progress; try again when one has ended.")
+          : "Too many requests are in progress; try again when one has ended.";
+  if (const RateLimitFields* fields = FieldsOf(plan, static_cast<size_t>(role))) {
     MakeQuotaExceeded(reply, [&](std::string* out) { fields->AppendConcurrencyViolated(out); });
   }
   return reply;
 }
 
-StepResult TakeUnits(RequestContext& c, LimitRole role, const CompiledPlan& plan, uint32_t cost,
-                     MonoTime now) {
-  AskedLimit& asked = Asked(c, role);
+StepResult TakeUnits(RequestContext& c, const CompiledPlan& plan, uint32_t cost, MonoTime now) {
   if (plan.policy->windows.empty()) return kContinue;
+  const size_t role = FirstRole(c, plan);
+  AskedLimit& asked = c.limits[role];
+  cost = std::max<uint32_t>(cost, 1);
+  const uint32_t more = MoreUnits(asked, plan, cost);
+  if (more == 0) return kContinue;
   const std::string* key = KeyOf(c, *plan.policy);
   if (key == nullptr) return Inapplicable(c);
-  asked.decision = c.services->limits.Check(plan.limit, *key, now, cost);
+  asked.decision = c.services->limits.Check(plan.limit, *key, now, more);
   asked.counted = true;
+  asked.units = cost;
   const LimitDecision& decision = asked.decision;
   if (decision.allowed || OnlyShadow(c, *plan.policy)) return kContinue;
   if (decision.retry_after == LimitDecision::kNeverFits) {
     // Not "too many": waiting changes nothing (RFC 9110 section 15.5.4: not to be repeated).
     c.reason = "cost_too_large";
-    return LocalReply{
-        .status = 403,
-        .reason = c.reason,
-        .detail = absl::StrCat("This request costs ", cost, " units, and plan ", plan.policy->name,
-                               " never allows more than ", decision.limit, " at once.")};
+    return LocalReply{.status = 403,
+                      .reason = c.reason,
+                      .detail = MayBeNamed(c, plan)
+                                    ? absl::StrCat("This request costs ", cost, " units, and plan ",
+                                                   plan.policy->name, " never allows more than ",
+                                                   decision.limit, " at once.")
+                                    : "This request costs more than is ever allowed at once."};
   }
   LocalReply reply =
       TooMany(c, decision.starved ? "limit_memory" : "limit_exceeded", decision.retry_after);
-  reply.detail = absl::StrCat("The limit of plan ", plan.policy->name, " is used up; try again in ",
-                              reply.headers.front().value, " s.");
+  const std::string& wait = reply.headers.front().value;
+  reply.detail = MayBeNamed(c, plan)
+                     ? absl::StrCat("The limit of plan ", plan.policy->name,
+                                    " is used up; try again in ", wait, " s.")
+                     : absl::StrCat("Too many requests; try again in ", wait, " s.");
   if (const RateLimitFields* fields = FieldsOf(plan, role)) {
     MakeQuotaExceeded(reply, [&](std::string* out) { fields->AppendViolated(decision, out); });
   }
@@ -153,8 +185,10 @@ StepResult TakeUnits(RequestContext& c, LimitRole role, const CompiledPlan& plan
 }
 
 bool HasUnits(const RequestContext& c, const CompiledPlan& plan, uint32_t cost, MonoTime now) {
+  const uint32_t more = MoreUnits(c.limits[FirstRole(c, plan)], plan, std::max<uint32_t>(cost, 1));
+  if (more == 0) return true;
   const std::string* key = KeyOf(c, *plan.policy);
-  return key != nullptr && c.services->limits.Peek(plan.limit, *key, now, cost).allowed;
+  return key != nullptr && c.services->limits.Peek(plan.limit, *key, now, more).allowed;
 }
 
 void AddRateLimitFields(const RequestContext& c, ResponseHead& head) {
@@ -166,6 +200,7 @@ void AddRateLimitFields(const RequestContext& c, ResponseHead& head) {
   for (size_t role = 0; role < kLimitRoles; ++role) {
     const AskedLimit& asked = c.limits[role];
     if (asked.plan == nullptr || asked.plan->fields.empty()) continue;
+    if (FirstRole(c, *asked.plan) != role) continue;  // told already
     const RateLimitFields& fields = asked.plan->fields[role];
     absl::StrAppend(&policy, policy.empty() ? "" : ", ", fields.policy());
     if (asked.counted) fields.AppendWindow(asked.decision, &state);

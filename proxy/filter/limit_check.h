@@ -10,13 +10,16 @@
 
 namespace tollgate::proxy {
 
+// A plan that applies to a request in several roles has the same key in each, so it is asked as if
+// in the first alone: one place, and the units by which a later cost is larger.
+
 // Takes a place among the requests in progress, if `plan` limits them, and notes in `c` that the
 // plan was asked in this role. Continue, or the refusal.
 StepResult TakePlace(RequestContext& c, LimitRole role, const CompiledPlan& plan);
-// Takes `cost` units from all windows of `plan`, or from none. Continue, or the refusal.
-StepResult TakeUnits(RequestContext& c, LimitRole role, const CompiledPlan& plan, uint32_t cost,
-                     MonoTime now);
-// Whether TakeUnits would continue now.
+// After TakePlace. Takes `cost` units from all windows of `plan`, less those that the request has
+// taken already, or from none. Continue, or the refusal.
+StepResult TakeUnits(RequestContext& c, const CompiledPlan& plan, uint32_t cost, MonoTime now);
+// After TakePlace. Whether TakeUnits would continue now, shadow mode apart.
 bool HasUnits(const RequestContext& c, const CompiledPlan& plan, uint32_t cost, MonoTime now);
 
 // RateLimit-Policy and RateLimit, of the plans that were asked and tell it.

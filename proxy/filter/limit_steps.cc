@@ -1,4 +1,5 @@
-// Limits: of addresses and routes before the token, of callers after permission.
+// Limits: of addresses, and of what is public, before the credential; all others after permission.
+#include <algorithm>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -21,7 +22,7 @@ const CompiledPlan* LateRoutePlan(const RequestContext& c) {
 StepResult Ask(RequestContext& c, LimitRole role, const CompiledPlan& plan, uint32_t cost) {
   StepResult result = TakePlace(c, role, plan);
   if (!result.is_continue()) return result;
-  return TakeUnits(c, role, plan, cost, c.mono);
+  return TakeUnits(c, plan, cost, c.mono);
 }
 
 class EarlyLimitStep final : public Filter {
@@ -29,13 +30,16 @@ class EarlyLimitStep final : public Filter {
   const char* name() const override { return "early_limit"; }
   uint8_t phases() const override { return kRequestHead | kResponseHead; }
   StepResult OnRequestHead(RequestContext& c, StepSlot&) const override {
-    if (c.api->address_plan != nullptr) {
-      StepResult result = Ask(c, LimitRole::kAddress, *c.api->address_plan, 1);
+    const CompiledPlan* address = c.api->address_plan;
+    const CompiledPlan* route = EarlyRoutePlan(c);
+    const uint32_t units = c.route->policy->cost.units;
+    if (address != nullptr) {
+      // One plan in both roles is asked once.
+      StepResult result = Ask(c, LimitRole::kAddress, *address, address == route ? units : 1);
       if (!result.is_continue()) return result;
     }
-    const CompiledPlan* plan = EarlyRoutePlan(c);
-    if (plan == nullptr) return kContinue;
-    return Ask(c, LimitRole::kRoute, *plan, c.route->policy->cost.units);
+    if (route == nullptr || route == address) return kContinue;
+    return Ask(c, LimitRole::kRoute, *route, units);
   }
   // Of every plan that applies, the caller's as well: the more specific one's value holds.
   void OnResponseHead(RequestContext& c, StepSlot&, ResponseHead& head) const override {
@@ -49,9 +53,10 @@ class EarlyLimitStep final : public Filter {
     AddRateLimitFields(c, head);
   }
   StepResult Explain(RequestContext& c, std::vector<std::string>& demands) const override {
-    for (const CompiledPlan* plan : {c.api->address_plan, EarlyRoutePlan(c)}) {
-      if (plan != nullptr) demands.push_back(DescribePlan(*plan->policy));
-    }
+    const CompiledPlan* address = c.api->address_plan;
+    const CompiledPlan* route = EarlyRoutePlan(c);
+    if (address != nullptr) demands.push_back(DescribePlan(*address->policy));
+    if (route != nullptr && route != address) demands.push_back(DescribePlan(*route->policy));
     return kContinue;
   }
 };
@@ -68,7 +73,7 @@ class ConsumerLimitStep final : public Filter {
       if (!result.is_continue()) return result;
     }
     const CompiledPlan* route = LateRoutePlan(c);
-    if (route != nullptr) {
+    if (route != nullptr && route != callers) {  // one plan in both roles is asked once
       StepResult result = TakePlace(c, LimitRole::kRoute, *route);
       if (!result.is_continue()) return result;
     }
@@ -163,12 +168,37 @@ class ConsumerLimitStep final : public Filter {
 
   // Asks for the body, if anything depends on it.
   static StepResult AskForBody(RequestContext& c) {
+    if (!Enforces(c) && Charged(c) == nullptr) return Charge(c, {}, c.mono);
+    // Whoever has no room for the least that a request costs need not send its body.
+    StepResult full = RefuseIfFull(c, OfCaller(c));
+    if (!full.is_continue()) return full;
+    full = RefuseIfFull(c, OfRoute(c));
+    if (!full.is_continue()) return full;
+
+    if (c.head.headers.Count(HeaderId::kContentType) != 1 ||
+        !SaysJson(*c.head.headers.Get(HeaderId::kContentType))) {
+      return Unreadable(c, "cost_not_json",
+                        "The body must be JSON, and the Content-Type say so: application/json.");
+    }
     const uint64_t max = c.route->policy->cost.max_body_bytes;
     if (Enforces(c)) return NeedBody{max};
-    // In shadow mode nothing is refused, not even a body that is too large to be read.
-    const bool fits = c.head.body.kind == BodySize::Kind::kLength && c.head.body.length <= max;
-    if (Charged(c) != nullptr && !fits) return Unreadable(c, "", "");
-    return Charged(c) != nullptr ? StepResult(NeedBody{max}) : Charge(c, {}, c.mono);
+    // In shadow mode nothing is refused, so no body is asked for that could turn out too large.
+    switch (c.head.body.kind) {
+      case BodySize::Kind::kNone:
+        break;
+      case BodySize::Kind::kLength:
+        if (c.head.body.length <= max) return NeedBody{max};
+        break;
+      case BodySize::Kind::kUnknown:
+        return ChargeTheOther(c);  // nobody has looked: there is nothing to report
+    }
+    return Unreadable(c, "", "");
+  }
+
+  static StepResult RefuseIfFull(RequestContext& c, const CompiledPlan* plan) {
+    if (plan == nullptr || plan->policy->shadow || HasUnits(c, *plan, 1, c.mono)) return kContinue;
+    // If there is room after all by now, this much of the cost has been taken.
+    return TakeUnits(c, *plan, 1, c.mono);
   }
 
   static StepResult Unreadable(RequestContext& c, const char* reason, std::string detail) {
@@ -176,8 +206,14 @@ class ConsumerLimitStep final : public Filter {
       c.reason = reason;
       return LocalReply{.status = 400, .reason = reason, .detail = std::move(detail)};
     }
-    // The plan in shadow mode would have refused; the other one is asked all the same.
+    // The plan in shadow mode would have refused.
     if (c.shadowed_by.empty()) c.shadowed_by = Charged(c)->policy->name;
+    return ChargeTheOther(c);
+  }
+
+  // The plan that the body would have been taken from is in shadow mode and does not learn how
+  // much; the other one is asked all the same.
+  static StepResult ChargeTheOther(RequestContext& c) {
     Costs costs;
     (OfRoute(c) != nullptr ? costs.route : costs.callers).reset();
     return Charge(c, costs, c.services->clock.Mono());
@@ -188,18 +224,21 @@ class ConsumerLimitStep final : public Filter {
   static StepResult Charge(RequestContext& c, const Costs& costs, MonoTime now) {
     const CompiledPlan* callers = costs.callers.has_value() ? OfCaller(c) : nullptr;
     const CompiledPlan* route = costs.route.has_value() ? OfRoute(c) : nullptr;
+    if (callers != nullptr && callers == route) {
+      return TakeUnits(c, *callers, std::max(*costs.callers, *costs.route), now);
+    }
     const bool route_first =
         callers != nullptr && route != nullptr && !HasUnits(c, *route, *costs.route, now);
     if (route_first) {
-      StepResult result = TakeUnits(c, LimitRole::kRoute, *route, *costs.route, now);
+      StepResult result = TakeUnits(c, *route, *costs.route, now);
       if (!result.is_continue()) return result;
     }
     if (callers != nullptr) {
-      StepResult result = TakeUnits(c, LimitRole::kCaller, *callers, *costs.callers, now);
+      StepResult result = TakeUnits(c, *callers, *costs.callers, now);
       if (!result.is_continue()) return result;
     }
     if (route == nullptr || route_first) return kContinue;
-    return TakeUnits(c, LimitRole::kRoute, *route, *costs.route, now);
+    return TakeUnits(c, *route, *costs.route, now);
   }
 };
 

@@ -34,7 +34,8 @@ struct CompiledRoute {
   const UpstreamPolicy* upstream = nullptr;
   int hash_segment = -1;  // of the route's path, that the upstream hashes; -1: none
   const CompiledPlan* plan = nullptr;
-  // The plan is asked before the token: it needs neither the caller nor the body.
+  // The plan is asked before the credential: it needs neither the caller nor the body, and who has
+  // no credential uses up only what is counted by address (or what is everybody's, being public).
   bool plan_is_early = false;
   std::shared_ptr<const BodyCost> body_cost;  // null: policy->cost.units
   std::string scope;                          // the permissions, space separated: for a challenge

@@ -4,9 +4,12 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "common/policy/json_pointer.h"
 
 namespace tollgate::proxy {
@@ -18,6 +21,43 @@ using simdjson::dom::element_type;
 using simdjson::dom::object;
 
 constexpr uint64_t kHuge = std::numeric_limits<uint64_t>::max();
+
+bool IsAscii(char c) { return static_cast<unsigned char>(c) < 0x80; }
+
+// Takes the first character off `text`, which is valid UTF-8 and not empty.
+absl::string_view TakeCharacter(absl::string_view* text) {
+  size_t length = 1;
+  while (length < text->size() && (static_cast<unsigned char>((*text)[length]) & 0xC0) == 0x80) {
+    ++length;
+  }
+  const absl::string_view character = text->substr(0, length);
+  text->remove_prefix(length);
+  return character;
+}
+
+// Whether a reader that does not care for case could take one name for the other. Some characters
+// beyond ASCII fold to ASCII letters (U+017F to s, U+212A to k, for some readers U+0130 to i), so
+// each is taken for any ASCII character; among themselves they are compared as they are.
+bool MayBeTheSameName(absl::string_view a, absl::string_view b) {
+  while (!a.empty() && !b.empty()) {
+    const absl::string_view x = TakeCharacter(&a);
+    const absl::string_view y = TakeCharacter(&b);
+    if (IsAscii(x[0]) != IsAscii(y[0])) continue;
+    if (IsAscii(x[0]) ? absl::ascii_tolower(x[0]) != absl::ascii_tolower(y[0]) : x != y) {
+      return false;
+    }
+  }
+  return a.empty() && b.empty();
+}
+
+// Whether `members` has `name`, and no other that could be taken for it.
+bool IsTheOnlyOne(const object& members, absl::string_view name) {
+  int alike = 0;
+  for (const auto& [key, value] : members) {
+    alike += MayBeTheSameName({key.data(), key.size()}, name);
+  }
+  return alike == 1;
+}
 
 // One step down. An index is decimal digits without leading zeros (RFC 6901 section 4).
 std::optional<element> Step(const element& from, const std::string& token) {
@@ -75,7 +115,32 @@ std::optional<uint64_t> WholeUp(const element& amount) {
   }
 }
 
+// The value of a parameter, which may stand in quotes.
+absl::string_view Unquoted(absl::string_view value) {
+  if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
+    return value.substr(1, value.size() - 2);
+  }
+  return value;
+}
+
 }  // namespace
+
+bool SaysJson(absl::string_view content_type) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(content_type, ';');
+  const absl::string_view type = absl::StripAsciiWhitespace(parts[0]);
+  if (!absl::EqualsIgnoreCase(type, "application/json") &&
+      !absl::EndsWithIgnoreCase(type, "+json")) {
+    return false;
+  }
+  // JSON has no charset parameter (RFC 8259 section 11), but there are services that go by it.
+  return std::all_of(parts.begin() + 1, parts.end(), [](absl::string_view part) {
+    part = absl::StripAsciiWhitespace(part);
+    if (!absl::StartsWithIgnoreCase(part, "charset")) return true;
+    const std::pair<absl::string_view, absl::string_view> halves =
+        absl::StrSplit(part, absl::MaxSplits('=', 1));
+    return absl::EqualsIgnoreCase(Unquoted(absl::StripAsciiWhitespace(halves.second)), "utf-8");
+  });
+}
 
 BodyCost::BodyCost(const CostPolicy& policy) : divide_(std::max<uint32_t>(policy.divide, 1)) {
   if (auto path = ParseJsonPointer(policy.json); path.ok()) path_ = *std::move(path);
@@ -88,6 +153,10 @@ BodyCost::Result BodyCost::Of(absl::string_view body, StrictJson& parser, uint32
   for (const std::string& token : path_) {
     const std::optional<element> next = Step(at, token);
     if (!next.has_value()) return Result::kNoField;
+    object members;
+    if (at.get(members) == simdjson::SUCCESS && !IsTheOnlyOne(members, token)) {
+      return Result::kNotJson;
+    }
     at = *next;
   }
   const std::optional<uint64_t> whole = WholeUp(at);

@@ -12,11 +12,16 @@
 
 namespace tollgate::proxy {
 
+// Whether the value of a Content-Type says JSON in UTF-8: application/json, or a type that ends in
+// "+json" (RFC 6839 section 3.1). A service may read by another rule what calls itself otherwise.
+bool SaysJson(absl::string_view content_type);
+
 class BodyCost {
  public:
   enum class Result {
     kOk,
-    kNotJson,    // or JSON that two readers could read differently
+    kNotJson,    // or JSON that two readers could read differently: a name twice, or beside one
+                 // that the pointer takes another that differs in case only
     kNoField,    // nothing stands there
     kNotAmount,  // not a number of zero or more, nor a text of one
   };

@@ -63,7 +63,10 @@ uint32_t Bucket::Prepare(int64_t now, uint32_t cost) {
 void Bucket::Take(int64_t now, uint32_t cost) {
   if (gcra()) {
     for (size_t i = 0; i < plan_->windows().size(); ++i) {
-      Tat(i) = GcraTake(plan_->windows()[i].rate, Tat(i), now, cost);
+      const GcraRate& rate = plan_->windows()[i].rate;
+      // What stands behind the tested state is charged whether or not it has room. Without a bound
+      // its debt would grow with every request, and a plan that comes back refuse for hours.
+      Tat(i) = std::min(GcraTake(rate, Tat(i), now, cost), now + rate.tolerance);
     }
   } else {
     ring_.Grow(Prepare(now, cost));
@@ -91,7 +94,17 @@ BucketUse Bucket::Use(int64_t now) const {
   return fullest;
 }
 
-LimitDecision Bucket::Peek(int64_t now, uint32_t cost) const { return Test(Level(now), cost); }
+LimitDecision Bucket::Peek(const std::shared_ptr<const LimitPlan>& plan, int64_t now,
+                           uint32_t cost) const {
+  // As Adopt does it, which first drops what stands behind this and is full again.
+  Bucket converted(plan);
+  for (const Bucket* b = this; b != nullptr; b = b->older_.get()) {
+    if (b != this && b->OwnBusyUntil() <= now) continue;
+    if (b->plan_->CountsLike(*plan)) return b->Test(b->Level(now), cost);
+    converted.CarryOver(*b, now);
+  }
+  return converted.Test(converted.Level(now), cost);
+}
 
 LimitDecision Bucket::Check(int64_t now, uint32_t cost, LimitMemory& memory, bool must_grow) {
   now = Level(now);

@@ -72,16 +72,17 @@ class Bucket {
 
   const LimitPlan& plan() const { return *plan_; }
 
-  // Continues under `plan`, which has the same id. The memory for the old state is not refused: it
-  // is at most three times the counter's, and goes when that state is full again.
+  // Continues under `plan`, which has the same name. The memory for the old state is not refused:
+  // it is at most three times the counter's, and goes when that state is full again.
   void Adopt(const std::shared_ptr<const LimitPlan>& plan, int64_t now, LimitMemory& memory);
 
   // Tests all windows, takes from all or none. `cost` is from 1 to the plan's max_cost(). Memory to
   // grow comes from `memory`; with `must_grow` beyond its bound too.
   LimitDecision Check(int64_t now, uint32_t cost, LimitMemory& memory, bool must_grow = false);
 
-  // What Check would say, memory apart; takes nothing.
-  LimitDecision Peek(int64_t now, uint32_t cost) const;
+  // What Check would say after Adopt(plan), memory apart; takes and adopts nothing.
+  LimitDecision Peek(const std::shared_ptr<const LimitPlan>& plan, int64_t now,
+                     uint32_t cost) const;
 
   BucketUse Use(int64_t now) const;
   // When it will be full again and carry no information.
@@ -102,6 +103,7 @@ class Bucket {
   Duration ResetOf(size_t index, int64_t now) const;
   // The capacity that taking `cost` needs.
   uint32_t Prepare(int64_t now, uint32_t cost);
+  // Also of a state that was not tested: at worst it is exhausted then.
   void Take(int64_t now, uint32_t cost);
   int64_t OwnBusyUntil() const;
   size_t OwnHeapBytes() const { return ring_.heap_bytes(); }

@@ -43,7 +43,7 @@ struct alignas(64) ConcurrencyTable::Shard {
     }
     bool operator()(const std::unique_ptr<ConcurrencyEntry>& entry, const Name& name) const {
       return entry->hash == name.hash && entry->key == name.key &&
-             (entry->plan.get() == name.plan || entry->plan->id() == name.plan->id());
+             (entry->plan.get() == name.plan || entry->plan->name() == name.plan->name());
     }
   };
 
@@ -60,7 +60,7 @@ ConcurrencyTable::~ConcurrencyTable() = default;
 ConcurrencyDecision ConcurrencyTable::Acquire(const std::shared_ptr<const LimitPlan>& plan,
                                               absl::string_view key) {
   // Clients choose the key, operators the plan: the plan may enter through the hash's key.
-  const uint64_t hash = SipHash({hash_key_.k0 ^ plan->id_hash(), hash_key_.k1}, key);
+  const uint64_t hash = SipHash({hash_key_.k0 ^ plan->name_hash(), hash_key_.k1}, key);
   Shard& shard = shards_[hash >> 58];
   ConcurrencyDecision decision;
   std::lock_guard lock(shard.mutex);

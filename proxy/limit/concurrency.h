@@ -2,8 +2,8 @@
 // ticket, and its place is free again when the ticket goes: once, however the request ended. A key
 // without requests takes no memory, so the table is as large as what is in progress.
 //
-// Counts belong to (environment, plan's name, key text), as in the limit table, and outlive policy:
-// a lowered limit counts what is already in progress.
+// Counts belong to (plan's name, key text), as in the limit table, and outlive policy: a lowered
+// limit counts what is already in progress.
 #pragma once
 
 #include <atomic>

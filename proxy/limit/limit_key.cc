@@ -39,6 +39,13 @@ std::string Private(const LimitPlan& plan, absl::string_view value, const SipKey
   return absl::StrCat("#", absl::Hex(SipHash(secret, value), absl::kZeroPad16));
 }
 
+// Of the two lines of `value`, issuer and what it says. Names of issuers have no newline.
+std::string OfIssuer(const LimitPlan& plan, absl::string_view value, const SipKey& secret) {
+  const size_t line = std::min(value.find('\n'), value.size());
+  return absl::StrCat(Shown(value.substr(0, line)), "/",
+                      Private(plan, value.substr(std::min(line + 1, value.size())), secret));
+}
+
 std::string DescribePart(const LimitPlan& plan, const LimitKeyPart& part, char kind,
                          absl::string_view value, const SipKey& secret) {
   switch (kind) {
@@ -52,15 +59,13 @@ std::string DescribePart(const LimitPlan& plan, const LimitKeyPart& part, char k
       return absl::StrCat("consumer=", Shown(value));
     case LimitKeyText::kKeyId:
       return absl::StrCat("key=", Shown(value));
-    case LimitKeyText::kToken: {
-      const size_t line = std::min(value.find('\n'), value.size());
-      return absl::StrCat("token=", Shown(value.substr(0, line)), "/",
-                          Private(plan, value.substr(std::min(line + 1, value.size())), secret));
-    }
+    case LimitKeyText::kToken:
+      return absl::StrCat("token=", OfIssuer(plan, value, secret));
     case LimitKeyText::kClaim:
-      return absl::StrCat("claim:", part.claim, "=", Private(plan, value, secret));
+      return absl::StrCat("claim:", part.claim, "=", OfIssuer(plan, value, secret));
     case LimitKeyText::kNoClaim:
-      return absl::StrCat("claim:", part.claim, "=(none)");
+      return absl::StrCat("claim:", part.claim, "=", Shown(value), value.empty() ? "" : "/",
+                          "(none)");
     default:
       return "?";
   }

@@ -21,9 +21,11 @@ class LimitKeyText {
   static constexpr char kApi = 'p';
   static constexpr char kConsumer = 'c';
   static constexpr char kKeyId = 'k';
+  // What a token says is what its issuer says: another's is another's.
   static constexpr char kToken = 't';  // issuer and value, a newline between
-  static constexpr char kClaim = 'm';
-  static constexpr char kNoClaim = 'n';  // a token without it: all of those share one counter
+  static constexpr char kClaim = 'm';  // issuer and value, a newline between
+  // Tokens without the claim: those of an issuer (the value; "": no token) share one counter.
+  static constexpr char kNoClaim = 'n';
 
   // `out` is overwritten; its storage is kept. `parts`: how many will be added.
   LimitKeyText(std::string* out, size_t parts) : out_(out), several_(parts > 1) { out->clear(); }
@@ -37,9 +39,9 @@ class LimitKeyText {
 };
 
 // "consumer=shop-42 route=cards/v2/pay": the key of a counter of `plan`, for operators. Claims and
-// identities of strangers are shown as a hash under `secret` ("claim:sub=#1f3a...", another after
-// each start), unless the plan says that they may be shown. Control characters are escaped, and the
-// text is bounded.
+// identities of strangers are shown as a hash under `secret` ("claim:sub=bank/#1f3a...", another
+// after each start), unless the plan says that they may be shown. Control characters are escaped,
+// and the text is bounded.
 std::string DescribeLimitKey(const LimitPlan& plan, absl::string_view key, const SipKey& secret);
 
 }  // namespace tollgate::proxy

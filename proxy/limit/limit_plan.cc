@@ -3,23 +3,20 @@
 #include <algorithm>
 #include <limits>
 
-#include "absl/strings/str_cat.h"
 #include "proxy/limit/siphash.h"
 
 namespace tollgate::proxy {
 
-std::shared_ptr<const LimitPlan> LimitPlan::Compile(const PlanPolicy& policy,
-                                                    absl::string_view environment) {
+std::shared_ptr<const LimitPlan> LimitPlan::Compile(const PlanPolicy& policy) {
   auto plan = std::shared_ptr<LimitPlan>(new LimitPlan());
-  // Neither name may contain a newline.
-  plan->id_ = absl::StrCat(environment, "\n", policy.name);
-  plan->id_hash_ = SipHash({}, plan->id_);
+  plan->name_ = policy.name;
+  plan->name_hash_ = SipHash({}, plan->name_);
   plan->algorithm_ = policy.algorithm;
   plan->concurrency_ = policy.concurrency;
   plan->reports_ = policy.headers != LimitHeaders::kNone;
   plan->shadow_ = policy.shadow;
+  plan->by_strangers_ = !policy.needs_caller();
   plan->show_claims_ = policy.show_claims;
-  plan->name_ = policy.name;
   plan->per_ = policy.per;
   const bool gcra = policy.algorithm == LimitAlgorithm::kGcra;
   uint32_t max_cost = std::numeric_limits<uint32_t>::max();

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/string_view.h"
 #include "common/base/clock.h"
 #include "common/policy/policy.h"
 #include "proxy/limit/gcra.h"
@@ -26,14 +25,13 @@ class LimitPlan {
     friend bool operator==(const Window&, const Window&) = default;
   };
 
-  // The counters belong to (environment, plan's name), never to the rate: see limit_table.h.
+  // The counters belong to the plan's name, never to the rate: see limit_table.h.
   // A policy that validation would refuse (no window, or one that admits nothing) admits nothing:
   // who asks a plan that only limits concurrency asks ConcurrencyTable alone.
-  static std::shared_ptr<const LimitPlan> Compile(const PlanPolicy& policy,
-                                                  absl::string_view environment = "default");
+  static std::shared_ptr<const LimitPlan> Compile(const PlanPolicy& policy);
 
-  const std::string& id() const { return id_; }
-  uint64_t id_hash() const { return id_hash_; }
+  const std::string& name() const { return name_; }
+  uint64_t name_hash() const { return name_hash_; }
   LimitAlgorithm algorithm() const { return algorithm_; }
   const std::vector<Window>& windows() const { return windows_; }
   uint32_t max_count() const { return max_count_; }  // of any window
@@ -44,9 +42,10 @@ class LimitPlan {
   // Clients are told when there is room again (LimitDecision::reset).
   bool reports() const { return reports_; }
   bool shadow() const { return shadow_; }
+  // Its keys can be made by who has no credential: addresses, which one attacker may have many of.
+  bool by_strangers() const { return by_strangers_; }
 
   // For operators.
-  const std::string& name() const { return name_; }
   const std::vector<LimitKeyPart>& per() const { return per_; }
   bool show_claims() const { return show_claims_; }
 
@@ -56,8 +55,8 @@ class LimitPlan {
  private:
   LimitPlan() = default;
 
-  std::string id_;
-  uint64_t id_hash_ = 0;
+  std::string name_;
+  uint64_t name_hash_ = 0;
   LimitAlgorithm algorithm_ = LimitAlgorithm::kSlidingWindow;
   std::vector<Window> windows_;
   uint32_t max_count_ = 0;
@@ -66,8 +65,8 @@ class LimitPlan {
   uint32_t concurrency_ = 0;
   bool reports_ = false;
   bool shadow_ = false;
+  bool by_strangers_ = false;
   bool show_claims_ = false;
-  std::string name_;
   std::vector<LimitKeyPart> per_;
 };
 

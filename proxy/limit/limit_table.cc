@@ -22,11 +22,11 @@ constexpr size_t Allocated(size_t n) { return (n + 8 + 15) & ~size_t{15}; }
 
 struct LimitTable::Entry {
   Entry(uint64_t h, absl::string_view k, const std::shared_ptr<const LimitPlan>& plan)
-      : hash(static_cast<uint32_t>(h)), key(k), bucket(plan) {}
+      : hash(static_cast<uint32_t>(h)), stranger(plan->by_strangers()), key(k), bucket(plan) {}
 
   bool Is(uint64_t h, const LimitPlan& plan, absl::string_view k) const {
     return hash == static_cast<uint32_t>(h) && key == k &&
-           (&bucket.plan() == &plan || bucket.plan().id() == plan.id());
+           (&bucket.plan() == &plan || bucket.plan().name() == plan.name());
   }
   size_t Bytes() const {
     static const size_t short_key = std::string().capacity();
@@ -36,7 +36,9 @@ struct LimitTable::Entry {
 
   std::unique_ptr<Entry> next;
   const uint32_t hash;  // of the text, its lower half: the upper one chose the shard
-  uint32_t refused = 0;
+  uint32_t refused : 31 = 0;
+  // As its plan was when it was made: it is counted among the strangers until it goes.
+  const uint32_t stranger : 1;
   const std::string key;
   Bucket bucket;
 };
@@ -63,10 +65,9 @@ class alignas(64) LimitTable::Shard {
     return chain.get();
   }
 
-  // Looks at the next `chains` chains; returns how many of their entries were full again and are
-  // gone.
-  size_t Sweep(int64_t now, size_t chains, LimitMemory& memory) {
-    size_t dropped = 0;
+  // Looks at the next `chains` chains; returns which of their entries were full again and are gone.
+  Dropped Sweep(int64_t now, size_t chains, LimitMemory& memory) {
+    Dropped dropped;
     for (size_t i = 0; i < std::min(chains, chains_.size()); ++i) {
       cursor_ = (cursor_ + 1) & (chains_.size() - 1);
       for (std::unique_ptr<Entry>* link = &chains_[cursor_]; *link != nullptr;) {
@@ -75,9 +76,10 @@ class alignas(64) LimitTable::Shard {
           continue;
         }
         memory.Give((*link)->Bytes());
+        ++dropped.entries;
+        dropped.strangers += (*link)->stranger;
         *link = std::move((*link)->next);
         --size_;
-        ++dropped;
       }
     }
     return dropped;
@@ -132,7 +134,7 @@ LimitTable::~LimitTable() = default;
 
 uint64_t LimitTable::Hash(const LimitPlan& plan, absl::string_view key) const {
   // Clients choose the key, operators the plan: the plan may enter through the hash's key.
-  return SipHash({hash_key_.k0 ^ plan.id_hash(), hash_key_.k1}, key);
+  return SipHash({hash_key_.k0 ^ plan.name_hash(), hash_key_.k1}, key);
 }
 
 LimitDecision LimitTable::Check(const std::shared_ptr<const LimitPlan>& plan, absl::string_view key,
@@ -177,10 +179,15 @@ LimitDecision LimitTable::Peek(const std::shared_ptr<const LimitPlan>& plan, abs
   std::lock_guard lock(shard.mutex);
   const int64_t ns =
       std::max(now.time_since_epoch().count(), newest_.load(std::memory_order_relaxed));
-  const Entry* entry = shard.Find(hash, *plan, key);
-  // One that counts otherwise is converted by whoever takes; until then, its own windows answer.
-  return entry != nullptr && cost <= entry->bucket.plan().max_cost() ? entry->bucket.Peek(ns, cost)
-                                                                     : Bucket(plan).Peek(ns, cost);
+  if (const Entry* entry = shard.Find(hash, *plan, key)) return entry->bucket.Peek(plan, ns, cost);
+  // A new key is answered by the overflow bucket or, if there is room, starts with what that has
+  // consumed: the same answer.
+  if (ns < overflow_until_.load(std::memory_order_relaxed)) {
+    std::lock_guard overflow_lock(overflow_->mutex);
+    const Entry* shared = overflow_->Find(Hash(*plan, {}), *plan, {});
+    if (shared != nullptr) return shared->bucket.Peek(plan, ns, cost);
+  }
+  return Bucket(plan).Peek(plan, ns, cost);
 }
 
 int64_t LimitTable::Level(MonoTime now) {
@@ -209,16 +216,18 @@ void LimitTable::CountRefusal(const LimitPlan& plan) {
 LimitTable::Entry* LimitTable::Insert(Shard& shard, uint64_t hash,
                                       const std::shared_ptr<const LimitPlan>& plan,
                                       absl::string_view key, int64_t now) {
-  if (entries_.fetch_add(1, std::memory_order_relaxed) >= max_entries_) {
+  const size_t stranger = plan->by_strangers() ? 1 : 0;
+  const auto give_back = [&] {
     entries_.fetch_sub(1, std::memory_order_relaxed);
+    strangers_.fetch_sub(stranger, std::memory_order_relaxed);
     return nullptr;
-  }
+  };
+  const bool full = entries_.fetch_add(1, std::memory_order_relaxed) >= max_entries_;
+  const size_t strangers = strangers_.fetch_add(stranger, std::memory_order_relaxed);
+  if (full || (stranger != 0 && strangers >= max_entries_ / 2)) return give_back();
   auto entry = std::make_unique<Entry>(hash, key, plan);
   if (now < overflow_until_.load(std::memory_order_relaxed)) Inherit(plan, now, *entry);
-  if (!memory_.Take(entry->Bytes())) {
-    entries_.fetch_sub(1, std::memory_order_relaxed);
-    return nullptr;
-  }
+  if (!memory_.Take(entry->Bytes())) return give_back();
   return shard.Insert(std::move(entry), memory_);
 }
 
@@ -264,25 +273,28 @@ void LimitTable::SweepAnother(const Shard& locked, int64_t now) {
   if (lock.owns_lock()) Drop(shard.Sweep(now, kSweepWhenFull, memory_));
 }
 
-void LimitTable::Drop(size_t entries) {
-  if (entries == 0) return;
-  entries_.fetch_sub(entries, std::memory_order_relaxed);
-  dropped_.fetch_add(entries, std::memory_order_relaxed);
+void LimitTable::Drop(const Dropped& dropped) {
+  if (dropped.entries == 0) return;
+  entries_.fetch_sub(dropped.entries, std::memory_order_relaxed);
+  strangers_.fetch_sub(dropped.strangers, std::memory_order_relaxed);
+  dropped_.fetch_add(dropped.entries, std::memory_order_relaxed);
 }
 
 size_t LimitTable::Sweep(MonoTime now, size_t counters) {
-  size_t dropped = 0;
+  Dropped dropped;
   for (size_t visited = 0; visited < kShards && counters > 0; ++visited) {
     Shard& shard = shards_[sweep_shard_.fetch_add(1, std::memory_order_relaxed) % kShards];
     std::lock_guard lock(shard.mutex);
     const size_t share = std::min(counters, shard.chains());
-    dropped += shard.Sweep(Level(now), share, memory_);
+    const Dropped part = shard.Sweep(Level(now), share, memory_);
+    dropped.entries += part.entries;
+    dropped.strangers += part.strangers;
     counters -= std::max<size_t>(share, 1);
   }
   Drop(dropped);
   std::lock_guard lock(overflow_->mutex);
   overflow_->Sweep(Level(now), 1, memory_);
-  return dropped;
+  return dropped.entries;
 }
 
 bool LimitTable::Scan(MonoTime now, size_t counters, LimitScanCursor* cursor, See see) {

@@ -1,16 +1,18 @@
 // All limit counters of the process. Thread-safe (sharded locks); every worker asks the same table,
 // so numbers in policy mean the process. Owned by main, outlives every snapshot.
 //
-// State outlives policy. A counter is found by (environment, plan's name, key text). When the plan
-// counts otherwise than before, what has been consumed is converted, and the counter as it was
-// stays behind it and is charged too until it is full again: so a rollback finds it as it would be
-// had the push never happened (bucket.h).
+// State outlives policy. A counter is found by (plan's name, key text). When the plan counts
+// otherwise than before, what has been consumed is converted, and the counter as it was stays
+// behind it and is charged too until it is full again: so a rollback finds it as it would be had
+// the push never happened (bucket.h).
 //
 // Bounded, and an active key is never forgotten. Counters that are full again carry no information;
 // a few are looked at with each new key and dropped. When the table is full of active keys, a new
 // key shares its plan's one overflow bucket; one that gets a counter of its own while that bucket
 // is in use starts with all that it has consumed, for some of it may be the key's own. When a
-// sliding window may not grow for want of memory the request is refused.
+// sliding window may not grow for want of memory the request is refused. Keys that strangers can
+// make (LimitPlan::by_strangers) have at most half of the table: whoever has many addresses and no
+// credential drives others of that kind into overflow buckets, not the callers that are known.
 //
 // Time never goes back in here: a caller whose clock lags another's, or was set back, is answered
 // as of the newest time that anybody has told. So a counter that was dropped would have been full
@@ -70,7 +72,8 @@ class LimitTable {
   // none.
   LimitDecision Check(const std::shared_ptr<const LimitPlan>& plan, absl::string_view key,
                       MonoTime now, uint32_t cost = 1);
-  // What Check would say, without taking or counting anything, not even a refusal.
+  // What Check would say, without taking or counting anything, not even a refusal. Memory apart:
+  // for want of it, Check may refuse what Peek allows.
   LimitDecision Peek(const std::shared_ptr<const LimitPlan>& plan, absl::string_view key,
                      MonoTime now, uint32_t cost = 1) const;
 
@@ -100,7 +103,8 @@ class LimitTable {
   // `now`, or the newest time that anybody has told. Asked under the lock of the shard that is
   // looked at, so that it is not before the last sweep of that shard.
   int64_t Level(MonoTime now);
-  // Null when the table is full. The shard is locked, and so for CheckOverflow.
+  // Null when the table is full, or has no more room for strangers. The shard is locked, and so
+  // for CheckOverflow.
   Entry* Insert(Shard& shard, uint64_t hash, const std::shared_ptr<const LimitPlan>& plan,
                 absl::string_view key, int64_t now);
   void Inherit(const std::shared_ptr<const LimitPlan>& plan, int64_t now, Entry& entry);
@@ -111,12 +115,17 @@ class LimitTable {
   void CountRefusal(const LimitPlan& plan);
   // While `locked` is locked.
   void SweepAnother(const Shard& locked, int64_t now);
-  void Drop(size_t entries);
+  struct Dropped {
+    size_t entries = 0;
+    size_t strangers = 0;  // of those
+  };
+  void Drop(const Dropped& dropped);
 
   const size_t max_entries_;
   const SipKey hash_key_;
   LimitMemory memory_;
   std::atomic<size_t> entries_{0};
+  std::atomic<size_t> strangers_{0};  // of those, whose keys strangers can make
   std::atomic<uint64_t> dropped_{0};
   std::atomic<uint64_t> overflowed_{0};
   std::atomic<uint64_t> starved_{0};

@@ -96,20 +96,25 @@ void Server::Enqueue(std::function<void()> job, bool first) {
 }
 
 void Server::RunCompiler() {
+  MonoTime swept = clock_.Mono();
   for (;;) {
     std::function<void()> job;
     {
       std::unique_lock lock(jobs_mutex_);
-      if (!jobs_wake_.wait_for(lock, kSweepEvery, [this] { return stopping_ || !jobs_.empty(); })) {
-        lock.unlock();
-        limits_.Sweep(clock_.Mono(), kSweepEntries);
-        continue;
+      const bool woken =
+          jobs_wake_.wait_for(lock, kSweepEvery, [this] { return stopping_ || !jobs_.empty(); });
+      if (woken && jobs_.empty()) return;
+      if (woken) {
+        job = std::move(jobs_.front());
+        jobs_.pop_front();
       }
-      if (jobs_.empty()) return;
-      job = std::move(jobs_.front());
-      jobs_.pop_front();
     }
-    job();
+    if (job) job();
+    // Jobs that keep coming do not keep it from sweeping.
+    const MonoTime now = clock_.Mono();
+    if (job && now - swept < kSweepEvery) continue;
+    limits_.Sweep(now, kSweepEntries);
+    swept = now;
   }
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/status.h"
 #include "common/policy/path.h"
+#include "common/policy/plan_units.h"
 #include "proxy/limit/body_cost.h"
 
 namespace tollgate::proxy {
@@ -197,7 +198,9 @@ absl::StatusOr<CompiledVersion> Snapshot::CompileVersion(const RouteTablePolicy&
     if (route.plan.empty()) continue;
     compiled.plan = Plan(route.plan);
     if (compiled.plan == nullptr) return Missing("plan", route.plan);
-    compiled.plan_is_early = !compiled.plan->policy->needs_caller() && !route.cost.by_body();
+    const PlanPolicy& plan = *compiled.plan->policy;
+    const bool anybodys = route.is_public || CountsPer(plan, LimitKey::kAddress);
+    compiled.plan_is_early = !plan.needs_caller() && anybodys && !route.cost.by_body();
   }
   return version;
 }

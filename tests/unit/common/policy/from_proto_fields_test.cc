@@ -650,11 +650,14 @@ TEST(ApiFields, HostWithBasePathBelongsToOneApi) {
               IsEmpty());
 }
 
-TEST(ApiFields, OutboundAuthenticatesNobodyAndRequiresNothing) {
+TEST(ApiFields, OutboundAuthenticatesNobodyRequiresNothingAndLimitsNothing) {
   EXPECT_THAT(After([](Bundle& b) {
                 b.mutable_listeners(0)->set_direction(config::v1::DIRECTION_OUTBOUND);
               }),
               ElementsAre("Listener inbound/payments apis[0].authenticate CONFLICT",
+                          "Listener inbound/payments apis[0].default_plan CONFLICT",
+                          "Listener inbound/payments apis[0].address_plan CONFLICT",
+                          "Listener inbound/payments apis[0].route_tables[0] CONFLICT",
                           "Listener inbound/payments apis[0].route_tables[0] CONFLICT"));
 }
 

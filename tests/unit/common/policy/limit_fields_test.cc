@@ -109,6 +109,30 @@ TEST(LimitFields, OfAPlanAreChecked) {
   });
 }
 
+TEST(LimitFields, WhatAnAlgorithmCannotCountIsRefused) {
+  const auto count = [](config::v1::Algorithm algorithm, uint32_t units, uint32_t period_ms) {
+    return [=](Bundle& b) {
+      config::v1::Plan& plan = Plan(b);
+      plan.clear_windows();
+      plan.clear_burst();
+      plan.set_algorithm(algorithm);
+      plan.add_windows()->set_count(units);
+      plan.mutable_windows(0)->set_period_ms(period_ms);
+    };
+  };
+  ExpectEach({
+      {"PolicySet policy plans[0].windows[0].count OUT_OF_RANGE",
+       count(config::v1::ALGORITHM_SLIDING_WINDOW, 1'000'001, 86'400'000)},
+      {"PolicySet policy plans[0].windows[0].count OUT_OF_RANGE",
+       count(config::v1::ALGORITHM_GCRA, 10'000'001, 1000)},
+  });
+  for (const auto& fits : {count(config::v1::ALGORITHM_SLIDING_WINDOW, 1'000'000, 1),
+                           count(config::v1::ALGORITHM_GCRA, 10'000'000, 1000),
+                           count(config::v1::ALGORITHM_GCRA, 1'000'000'000, 86'400'000)}) {
+    EXPECT_THAT(After(fits), IsEmpty());
+  }
+}
+
 TEST(LimitFields, OfACostAreChecked) {
   ExpectEach({
       {"RouteTable cards/v2 routes[0].cost.units MISSING", [](Bundle& b) { Cost(b); }},
@@ -175,6 +199,46 @@ TEST(LimitFields, WherePlansByCallerCannotStandIsChecked) {
               }),
               ElementsAre("RouteTable cards/v2 routes[1].plan CONFLICT"));
   EXPECT_THAT(After([&](Bundle& b) { by_caller(b, "by-route"); }), IsEmpty());
+}
+
+// The listener as one of the service's own calls, which is valid as such.
+Bundle OutboundBundle() {
+  Bundle b = GoodBundle();
+  b.mutable_listeners(0)->set_direction(config::v1::DIRECTION_OUTBOUND);
+  b.mutable_listeners(0)->set_trusted_hops(0);
+  config::v1::ApiBinding& api = *b.mutable_listeners(0)->mutable_apis(0);
+  api.clear_authenticate();
+  api.clear_consumers_optional();
+  api.clear_default_plan();
+  api.clear_address_plan();
+  for (config::v1::RouteTable& table : *b.mutable_route_tables()) {
+    for (config::v1::Route& route : *table.mutable_routes()) {
+      route.clear_require();
+      route.set_public_(true);
+      route.clear_plan();
+      route.clear_cost();
+    }
+  }
+  return b;
+}
+
+TEST(LimitFields, NoPlanIsNamedWhereNoneIsAsked) {
+  EXPECT_THAT(ErrorsOf(OutboundBundle()), IsEmpty());
+  const Row rows[] = {
+      {"Listener inbound/payments apis[0].default_plan CONFLICT",
+       [](Bundle& b) { b.mutable_listeners(0)->mutable_apis(0)->set_default_plan("standard"); }},
+      {"Listener inbound/payments apis[0].address_plan CONFLICT",
+       [](Bundle& b) { b.mutable_listeners(0)->mutable_apis(0)->set_address_plan("by-address"); }},
+      {"Listener inbound/payments apis[0].route_tables[0] CONFLICT",
+       [](Bundle& b) { FirstRoute(b).set_plan("by-route"); }},
+      {"Listener inbound/payments apis[0].route_tables[0] CONFLICT",
+       [](Bundle& b) { Cost(b).set_units(2); }},
+  };
+  for (const Row& row : rows) {
+    Bundle bundle = OutboundBundle();
+    row.change(bundle);
+    EXPECT_THAT(ErrorsOf(bundle), ElementsAre(row.error));
+  }
 }
 
 TEST(LimitFields, AreTakenOver) {

@@ -58,6 +58,22 @@ TEST(CompilePlan, MayLimitWhatIsInProgressAlone) {
               HasSubstr("algorithm: is missing"));
 }
 
+TEST(CompilePlan, CountsWhatItsAlgorithmCan) {
+  EXPECT_THAT(Plan("limit: 10/second;1000001/day\nalgorithm: sliding-window\nper: route\n"),
+              AllOf(HasSubstr("limit: \"10/second;1000001/day\": counts 1000001 in one window"),
+                    HasSubstr("8 bytes a unit, so at most 1000000"),
+                    HasSubstr("Use algorithm: gcra, or count in larger units")));
+  EXPECT_THAT(
+      Plan("limit: 10000001/second\nalgorithm: gcra\nper: route\n"),
+      AllOf(HasSubstr("counts 10000001 in one window"),
+            HasSubstr("so at most 10000000 in that period"), HasSubstr("Count in larger units")));
+  EXPECT_EQ(PlanOf("limit: 1000000/second\nalgorithm: sliding-window\nper: route\n").windows.size(),
+            1u);
+  EXPECT_EQ(
+      PlanOf("limit: 10000000/second;1000000000/day\nalgorithm: gcra\nper: route\n").windows.size(),
+      2u);
+}
+
 TEST(CompilePlan, ReadsPrefixesHeadersAndMode) {
   const PlanPolicy plan =
       PlanOf(absl::StrCat(kLimit,
@@ -100,8 +116,6 @@ constexpr absl::string_view kAround = R"(
 {kind: Plan, name: few, limit: 10/second;5/minute, algorithm: sliding-window, per: route}
 ---
 {kind: Plan, name: bursts, limit: 10/second, algorithm: gcra, burst: 3, per: route}
----
-{kind: Plan, name: money, limit: 5000000/day, algorithm: sliding-window, per: route}
 ---
 {kind: Plan, name: callers, limit: 10/second, algorithm: gcra, per: [route, consumer]}
 ---
@@ -161,13 +175,6 @@ TEST(CompileCost, IsNoMoreThanTheRoutesPlanEverAdmits) {
               HasSubstr("cost.units: \"6\": is more than plan few ever admits (5)"));
   EXPECT_EQ(Route("plan: bursts, cost: 3"), "");
   EXPECT_THAT(Route("plan: bursts, cost: 4"), HasSubstr("bursts ever admits (3)"));
-}
-
-TEST(CompileCost, OfAmountsIsNotKeptUnitByUnit) {
-  EXPECT_EQ(Route("plan: few, cost: {json: /amount}"), "");
-  EXPECT_THAT(
-      Route("plan: money, cost: {json: /amount}"),
-      HasSubstr("may take 5000000 units of plan money, whose sliding window keeps 8 bytes"));
 }
 
 TEST(CompileRoute, MayHaveAPlanByCallerUnlessNobodyIsAsked) {

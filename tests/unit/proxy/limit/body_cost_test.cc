@@ -96,5 +96,41 @@ TEST(BodyCost, RefusesWhatTwoReadersCouldReadDifferently) {
   }
 }
 
+TEST(BodyCost, RefusesANameThatDiffersInCaseOnly) {
+  for (const char* body :
+       {R"({"amount": 1, "Amount": 1000000})", R"({"AMOUNT": 1000000, "amount": 1})",
+        R"({"amount": 1, "\u0041mount": 1000000})", R"({"Amount": null, "amount": 1})"}) {
+    EXPECT_EQ(Cost(body).result, Result::kNotJson) << body;
+  }
+  EXPECT_EQ(Cost(R"({"purchase": {"sum": 1}, "Purchase": {"sum": 9}})", "/purchase/sum").result,
+            Result::kNotJson);
+  EXPECT_EQ(Cost(R"([{"sum": 1, "Sum": 9}])", "/0/sum").result, Result::kNotJson);
+  // U+017F folds to s and U+212A to k, for a reader in Go; U+0130 to i, for one in Java.
+  EXPECT_EQ(Cost(R"({"sum": 1, "\u017fum": 9})", "/sum").result, Result::kNotJson);
+  EXPECT_EQ(Cost(R"({"\u017fum": 1, "sum": 9})", "/\xC5\xBFum").result, Result::kNotJson);
+  EXPECT_EQ(Cost(R"({"kilos": 1, "\u212aILOS": 9})", "/kilos").result, Result::kNotJson);
+  EXPECT_EQ(Cost(R"({"price": 1, "pr\u0130ce": 9})", "/price").result, Result::kNotJson);
+}
+
+TEST(BodyCost, DoesNotMindOtherNames) {
+  EXPECT_EQ(Cost(R"({"amount": 7, "amounts": 1, "amoun": 2, "": 3, "Currency": "EUR"})"), Ok(7));
+  EXPECT_EQ(Cost(R"({"amount": 7, "x": {"a": 1, "A": 2}})"), Ok(7)) << "it is not on the way";
+  EXPECT_EQ(Cost("{\"\u91d1\u984d\": 7, \"\u901a\u8ca8\": \"JPY\"}", "/\u91d1\u984d"), Ok(7));
+}
+
+TEST(SaysJson, OfJsonTypesInUtf8Alone) {
+  for (const char* type :
+       {"application/json", "Application/JSON", "application/problem+json", "application/json;v=2",
+        "application/json; charset=utf-8", "application/json ;Charset=\"UTF-8\"; v=1"}) {
+    EXPECT_TRUE(SaysJson(type)) << type;
+  }
+  for (const char* type : {"", "text/json", "text/plain", "application/jsonp",
+                           "application/json, text/plain", "application/x-www-form-urlencoded",
+                           "application/xml; a=+json", "json", "application/json; charset=utf-16",
+                           "application/json; charset", "application/json;charset="}) {
+    EXPECT_FALSE(SaysJson(type)) << type;
+  }
+}
+
 }  // namespace
 }  // namespace tollgate::proxy

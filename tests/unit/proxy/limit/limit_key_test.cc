@@ -79,16 +79,18 @@ TEST(DescribeLimitKey, ReadsForOperators) {
 
 TEST(DescribeLimitKey, KeepsWhatAClaimSaysToItselfUnlessThePlanShowsIt) {
   const LimitKeyPart claim(LimitKey::kClaim, "tenant");
-  const std::string key = Text({{LimitKeyText::kClaim, "jane@example.com"}});
+  const std::string key = Text({{LimitKeyText::kClaim, "bank\njane@example.com"}});
   const std::string hidden = DescribeLimitKey(*PlanPer({claim}), key, kSecret);
-  EXPECT_THAT(hidden, StartsWith("claim:tenant=#"));
+  EXPECT_THAT(hidden, StartsWith("claim:tenant=bank/#"));
   EXPECT_THAT(hidden, Not(HasSubstr("jane")));
   EXPECT_EQ(hidden, DescribeLimitKey(*PlanPer({claim}), key, kSecret));
   EXPECT_NE(hidden, DescribeLimitKey(*PlanPer({claim}), key, SipKey{3, 4}));
   EXPECT_EQ(DescribeLimitKey(*PlanPer({claim}, true), key, kSecret),
-            "claim:tenant=jane@example.com");
+            "claim:tenant=bank/jane@example.com");
   EXPECT_EQ(DescribeLimitKey(*PlanPer({claim}), Text({{LimitKeyText::kNoClaim, ""}}), kSecret),
             "claim:tenant=(none)");
+  EXPECT_EQ(DescribeLimitKey(*PlanPer({claim}), Text({{LimitKeyText::kNoClaim, "bank"}}), kSecret),
+            "claim:tenant=bank/(none)");
   const std::string token =
       DescribeLimitKey(*PlanPer({LimitKey::kConsumer}), Text({{'t', "bank\nstranger"}}), kSecret);
   EXPECT_THAT(token, StartsWith("token=bank/#"));
@@ -98,13 +100,14 @@ TEST(DescribeLimitKey, KeepsWhatAClaimSaysToItselfUnlessThePlanShowsIt) {
 TEST(DescribeLimitKey, IsBoundedPrintableAndValidUtf8) {
   const auto plan = PlanPer({LimitKeyPart(LimitKey::kClaim, "sub")}, true);
   const std::string control =
-      DescribeLimitKey(*plan, Text({{LimitKeyText::kClaim, "a\r\nb\x1b"}}), kSecret);
-  EXPECT_EQ(control, "claim:sub=a\\r\\nb\\033");
+      DescribeLimitKey(*plan, Text({{LimitKeyText::kClaim, "bank\na\r\nb\x1b"}}), kSecret);
+  EXPECT_EQ(control, "claim:sub=bank/a\\r\\nb\\033");
   std::string euros;
   for (int i = 0; i < 100; ++i) euros += "\xE2\x82\xAC";
-  const std::string cut = DescribeLimitKey(*plan, Text({{LimitKeyText::kClaim, euros}}), kSecret);
-  EXPECT_LT(cut.size(), 150u);
-  EXPECT_EQ(cut, absl::StrCat("claim:sub=", euros.substr(0, 126), "..."));
+  const std::string cut =
+      DescribeLimitKey(*plan, Text({{LimitKeyText::kClaim, "bank\n" + euros}}), kSecret);
+  EXPECT_LT(cut.size(), 155u);
+  EXPECT_EQ(cut, absl::StrCat("claim:sub=bank/", euros.substr(0, 126), "..."));
 }
 
 TEST(DescribeLimitKey, SaysSoOfAKeyThatIsNoLongerMadeLikeThis) {

@@ -32,6 +32,37 @@ TEST(LimitMemory, NewKeysShareTheOverflowBucketWhenTheTableIsFull) {
   EXPECT_EQ(table.Check(LimitPlan::Compile(other), "x", At(0)).remaining, 1u);
 }
 
+TEST(LimitMemory, StrangersHaveHalfOfTheTableAndOverflowAmongThemselves) {
+  LimitTable table({.max_entries = 100});
+  PlanPolicy policy = Policy(LimitAlgorithm::kGcra, {PerMinute(3)});
+  const auto callers = LimitPlan::Compile(policy);
+  policy.name = "guesses";
+  policy.per = {LimitKey::kAddress};
+  const auto guesses = LimitPlan::Compile(policy);
+  int own = 0;
+  for (int i = 0; i < 1000; ++i) own += !table.Check(guesses, Key(i), At(0)).overflow;
+  EXPECT_EQ(own, 50);
+  for (int i = 0; i < 50; ++i) EXPECT_FALSE(table.Check(callers, Key(i), At(0)).overflow) << i;
+  EXPECT_TRUE(table.Check(callers, "one too many", At(0)).overflow);
+  // What strangers held is theirs again when it is full again.
+  table.Sweep(At(60), 1'000'000);
+  own = 0;
+  for (int i = 0; i < 1000; ++i) own += !table.Check(guesses, Key(i), At(60)).overflow;
+  EXPECT_EQ(own, 50);
+}
+
+TEST(LimitMemory, PeekLooksWhereCheckWouldLookInAFullTable) {
+  LimitTable table({.max_entries = 1});
+  const auto plan = Sliding({PerMinute(2)});
+  EXPECT_TRUE(table.Check(plan, "filler", At(0)).allowed);
+  EXPECT_TRUE(table.Peek(plan, "a", At(0)).allowed);
+  EXPECT_TRUE(table.Check(plan, "a", At(0)).overflow);
+  EXPECT_TRUE(table.Check(plan, "b", At(1)).allowed);
+  EXPECT_FALSE(table.Peek(plan, "c", At(2)).allowed);
+  EXPECT_EQ(table.Peek(plan, "c", At(2)).retry_after, table.Check(plan, "c", At(2)).retry_after);
+  EXPECT_TRUE(table.Peek(plan, "c", At(61)).allowed);
+}
+
 TEST(LimitMemory, AnActiveKeyIsNeverForgotten) {
   LimitTable table({.max_entries = 100});
   const auto plan = Gcra({PerMinute(1)});

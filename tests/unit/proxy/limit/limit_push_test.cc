@@ -118,6 +118,53 @@ TEST_F(LimitPush, TheAlgorithmMayChangeWithoutForgetting) {
   EXPECT_EQ(refused.retry_after, std::chrono::minutes(1));
 }
 
+TEST_F(LimitPush, AStateBehindIsAtWorstExhaustedHoweverMuchIsServedMeanwhile) {
+  const auto release = Gcra({PerMinute(10), PerDay(5000)});
+  for (const auto& pushed : {Gcra({PerSecond(100)}), Sliding({PerSecond(100)})}) {
+    table_ = std::make_unique<LimitTable>();
+    EXPECT_EQ(Admitted(release, 0), 10);
+    for (int second = 1; second <= 20; ++second) EXPECT_GE(Admitted(pushed, second, 100), 90);
+    EXPECT_EQ(Admitted(release, 20), 0);
+    EXPECT_EQ(Wait(release, 20), 6) << "as after any burst, not for each of 1,990 requests";
+    EXPECT_EQ(Admitted(release, 80), 10);
+  }
+}
+
+TEST_F(LimitPush, AStateBehindStaysFarFromOverflow) {
+  const auto release = Gcra({PerDay(1)});
+  const auto pushed = Gcra({PerSecond(10'000'000)});
+  EXPECT_TRUE(table_->Check(release, "shop-42", At(0)).allowed);
+  for (int second = 1; second <= 3; ++second) {
+    EXPECT_TRUE(table_->Check(pushed, "shop-42", At(second), 5'000'000).allowed) << second;
+  }
+  EXPECT_EQ(Wait(release, 3), 24 * 3600) << "not 219 years";
+}
+
+TEST_F(LimitPush, PeekSaysWhatCheckWillSay) {
+  const std::shared_ptr<const LimitPlan> plans[] = {Sliding({PerMinute(7)}), Gcra({PerMinute(9)}),
+                                                    Sliding({PerSecond(2), PerMinute(12)}),
+                                                    Gcra({PerSecond(3), PerDay(15)})};
+  int refused = 0;
+  for (int i = 0; i < 2000; ++i) {
+    const auto& plan = plans[i / 3 % 4];
+    const uint32_t cost = 1 + i % 2;
+    const double at = 0.7 * i;
+    const LimitDecision peeked = table_->Peek(plan, "shop-42", At(at), cost);
+    const LimitDecision decision = table_->Check(plan, "shop-42", At(at), cost);
+    ASSERT_EQ(peeked.allowed, decision.allowed) << i;
+    ASSERT_EQ(peeked.retry_after, decision.retry_after) << i;
+    ASSERT_EQ(peeked.remaining, decision.remaining) << i;
+    refused += !decision.allowed;
+  }
+  EXPECT_GT(refused, 100);
+  // What stands behind a counter and is full again is forgotten, and made anew of what is not.
+  const auto brief = Sliding({PerSecond(5)});
+  table_->Check(brief, "shop-43", At(0), 5);
+  table_->Check(Gcra({PerDay(100)}), "shop-43", At(0));
+  const LimitDecision peeked = table_->Peek(brief, "shop-43", At(2000));
+  EXPECT_EQ(peeked.allowed, table_->Check(brief, "shop-43", At(2000)).allowed);
+}
+
 TEST_F(LimitPush, WhatWasKeptForARollbackGoesWhenItIsFullAgain) {
   EXPECT_EQ(Admitted(Gcra({PerMinute(100)}), 0), 100);
   const size_t alone = table_->Stats().bytes;

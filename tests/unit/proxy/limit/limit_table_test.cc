@@ -28,11 +28,10 @@ TEST(LimitTable, CountsEachKeyAlone) {
   EXPECT_EQ(table.Stats().entries, 3u);
 }
 
-TEST(LimitTable, CountsEachPlanAndEnvironmentAlone) {
+TEST(LimitTable, CountsEachPlanAlone) {
   LimitTable table;
   PlanPolicy policy = Policy(LimitAlgorithm::kGcra, {PerMinute(3)});
   EXPECT_EQ(Admitted(table, LimitPlan::Compile(policy), "a", At(0), 10), 3);
-  EXPECT_EQ(Admitted(table, LimitPlan::Compile(policy, "staging"), "a", At(0), 10), 3);
   policy.name = "premium";
   EXPECT_EQ(Admitted(table, LimitPlan::Compile(policy), "a", At(0), 10), 3);
 }

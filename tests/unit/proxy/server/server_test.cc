@@ -269,6 +269,21 @@ TEST_F(ServerTest, CountsOverAllWorkersAndTellsWhoIsNearALimit) {
   EXPECT_EQ(usage.top(0).refused(), 3u);
 }
 
+TEST_F(ServerTest, CountersThatAreFullAgainGoThoughOtherWorkKeepsComing) {
+  PlanPolicy plan;
+  plan.name = "brief";
+  plan.windows = {{1, milliseconds(1)}};
+  server->limits().Check(LimitPlan::Compile(plan), "shop-42", clock.Mono());
+  EXPECT_EQ(server->limits().Stats().entries, 1u);
+  for (int i = 0; i < 500 && server->limits().Stats().entries > 0; ++i) {
+    std::promise<void> done;
+    server->Deny({}, [&] { done.set_value(); });
+    done.get_future().get();
+    poll(nullptr, 0, 10);
+  }
+  EXPECT_EQ(server->limits().Stats().entries, 0u);
+}
+
 TEST_F(ServerTest, EndsTheOpenRequestsOfARevokedKeyInEveryWorker) {
   ListeningSocket upstream = *Listen(*Address::Parse("127.0.0.1:0"));
   const GeneratedApiKey key = GenerateApiKey();

@@ -47,8 +47,9 @@ class LimitsPathTest : public PathTest {
     for (auto& [name, consumer] : policy.consumers) consumer.plan.clear();
     Route().plan = "standard";
   }
-  Answer Post(absl::string_view body, absl::string_view fields) {
-    return Ask(absl::StrCat("POST /x HTTP/1.1\r\nHost: pay.example\r\n", fields,
+  Answer Post(absl::string_view body, absl::string_view fields,
+              absl::string_view type = "Content-Type: application/json\r\n") {
+    return Ask(absl::StrCat("POST /x HTTP/1.1\r\nHost: pay.example\r\n", fields, type,
                             "Content-Length: ", body.size(), "\r\n\r\n", body));
   }
   size_t InProgress() { return path.limits.concurrency().keys(); }
@@ -94,6 +95,28 @@ TEST_F(LimitsPathTest, ConsumersAndClaimsWithColonsInThemAreNotConfused) {
   EXPECT_EQ(Get("/x", BearerOf("a:b")).status, 429);
 }
 
+TEST_F(LimitsPathTest, WhatOneIssuerClaimsIsNotWhatAnotherClaims) {
+  TokenMaker other;
+  other.policy.name = "shop-login";
+  other.policy.issuer = "https://login.shop.example/";
+  other.claims["iss"] = "\"https://login.shop.example/\"";
+  policy.issuers["shop-login"] = other.policy;
+  Api().authenticate.push_back({AuthenticatorPolicy::Kind::kJwt, "shop-login", ""});
+  policy.consumers["shop-42"].tokens.push_back({"shop-login", "shop-42"});
+  Plan().per = {LimitKeyPart(LimitKey::kClaim, "tenant")};
+  Plan().windows = {{1, minutes(1)}};
+  path.Adopt(policy);
+  for (const char* tenant : {"\"acme\"", "null", "[\"acme\"]", "7"}) {
+    tokens.claims["tenant"] = other.claims["tenant"] = tenant;
+    const std::string theirs = absl::StrCat("Authorization: Bearer ", other.Token(), "\r\n");
+    const bool first_without = absl::string_view(tenant) != "[\"acme\"]";
+    EXPECT_EQ(Get("/x", BearerOf("shop-42")).status, first_without ? 200 : 429) << tenant;
+    EXPECT_EQ(Get("/x", BearerOf("shop-43")).status, 429) << tenant;
+    EXPECT_EQ(Get("/x", theirs).status, first_without ? 200 : 429) << tenant;
+    EXPECT_EQ(Get("/x", theirs).status, 429) << tenant;
+  }
+}
+
 TEST_F(LimitsPathTest, AddressesOfOneSlash64AreOneAndThePrefixMayBeAnother) {
   Plan().per = {LimitKey::kAddress};
   Plan().windows = {{1, minutes(1)}};
@@ -125,6 +148,88 @@ TEST_F(LimitsPathTest, ARoutesPlanByCallerIsAskedOnceTheCallerIsKnown) {
   EXPECT_EQ(Get("/x", BearerOf("shop-42")).status, 200);
   EXPECT_EQ(Get("/x", BearerOf("shop-42")).status, 429);
   EXPECT_EQ(Get("/x", BearerOf("shop-43")).status, 200);
+}
+
+TEST_F(LimitsPathTest, StrangersUseUpNothingThatIsCountedForARouteAsAWhole) {
+  OnlyTheRouteHasAPlan();
+  for (const LimitKey key : {LimitKey::kRoute, LimitKey::kApi}) {
+    Plan().name = key == LimitKey::kRoute ? "by-route" : "by-api";
+    Plan().per = {key};
+    Plan().windows = {{1, minutes(1)}};
+    path.Adopt(policy);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(Get("/x").status, 401);
+    EXPECT_EQ(Get("/x", BearerOf("shop-42")).status, 200);
+    EXPECT_EQ(Get("/x", BearerOf("shop-43")).status, 429);
+  }
+  Plan().name = "by-address";
+  Plan().per = {LimitKey::kRoute, LimitKey::kAddress};
+  path.Adopt(policy);
+  EXPECT_EQ(Get("/x").status, 401);
+  EXPECT_EQ(Get("/x").status, 429) << "guessing is limited by address";
+}
+
+TEST_F(LimitsPathTest, WhatIsPublicIsLimitedForAllTogether) {
+  OnlyTheRouteHasAPlan();
+  Route().is_public = true;
+  Route().require.clear();
+  Plan().per = {LimitKey::kRoute};
+  Plan().windows = {{1, minutes(1)}};
+  path.Adopt(policy);
+  EXPECT_EQ(Get("/x").status, 200);
+  EXPECT_EQ(Get("/x", "", "192.0.2.8:1").status, 429);
+}
+
+// A request to one plan, though that is named in several places.
+
+TEST_F(LimitsPathTest, AConsumersPlanThatIsTheRoutesAsWellCountsTheRequestOnce) {
+  Route().plan = "standard";
+  Plan().windows = {{2, minutes(1)}};
+  Plan().concurrency = 1;
+  Plan().headers = LimitHeaders::kDraft10;
+  path.Adopt(policy);
+  const std::string shop = BearerOf("shop-42");
+  const Answer first = Get("/x", shop);
+  EXPECT_EQ(first.status, 200);
+  EXPECT_EQ(first.Field("ratelimit"), "\"m\";r=1;t=60, \"concurrency\";r=0");
+  EXPECT_EQ(Get("/x", shop).status, 200);
+  EXPECT_EQ(Get("/x", shop).status, 429);
+  EXPECT_EQ(path.limits.Stats().refused, 1u);
+}
+
+TEST_F(LimitsPathTest, AnAddressesPlanThatIsTheRoutesAsWellCountsTheRequestOnce) {
+  OnlyTheRouteHasAPlan();
+  Api().address_plan = "standard";
+  Plan().per = {LimitKey::kAddress};
+  Plan().windows = {{3, minutes(1)}};
+  Plan().concurrency = 1;
+  Plan().headers = LimitHeaders::kDraft10;
+  Route().cost.units = 2;
+  path.Adopt(policy);
+  const std::string shop = BearerOf("shop-42");
+  const Answer first = Get("/x", shop);
+  EXPECT_EQ(first.status, 200);
+  EXPECT_EQ(first.Field("ratelimit"), "\"address-m\";r=1;t=60, \"address-concurrency\";r=0");
+  EXPECT_EQ(Get("/x", shop).status, 429) << "the larger of the two costs";
+}
+
+TEST_F(LimitsPathTest, APlanInAllThreePlacesCountsTheRequestOnce) {
+  Api().address_plan = "standard";
+  Route().plan = "standard";
+  Plan().per = {LimitKey::kAddress};
+  Plan().windows = {{6, minutes(1)}};
+  Plan().concurrency = 1;
+  Route().cost.units = 2;
+  path.Adopt(policy);
+  const std::string shop = BearerOf("shop-42");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Get("/x", shop).status, 200) << i;
+  EXPECT_EQ(Get("/x", shop).status, 429);
+  Route().plan.clear();
+  path.Adopt(policy);
+  EXPECT_EQ(Get("/x", shop, "192.0.2.8:1").status, 200);
+  EXPECT_EQ(Get("/x", shop, "192.0.2.8:1").status, 200);
+  EXPECT_EQ(Get("/x", shop, "192.0.2.8:1").status, 200) << "1 for the address, 1 more by cost";
+  EXPECT_EQ(Get("/x", shop, "192.0.2.8:1").status, 429);
+  EXPECT_EQ(InProgress(), 0u);
 }
 
 TEST_F(LimitsPathTest, WhatTheRouteRefusesCostsTheCallerNothing) {
@@ -298,6 +403,7 @@ TEST_F(CostPathTest, TheBodySaysWhatARequestCosts) {
 TEST_F(CostPathTest, TheBodyMayComeInPieces) {
   auto client = path.Connect();
   client->Send(absl::StrCat("POST /x HTTP/1.1\r\nHost: x\r\n", shop,
+                            "Content-Type: application/json\r\n"
                             "Transfer-Encoding: chunked\r\n\r\n5\r\n{\"amo\r\n"));
   path.Settle();
   EXPECT_EQ(a.All(), "") << "nothing goes upstream before it is charged";
@@ -310,6 +416,7 @@ TEST_F(CostPathTest, TheBodyMayComeInPieces) {
 TEST_F(CostPathTest, AClientThatWaitsToBeAskedForTheBodyIsAsked) {
   auto client = path.Connect();
   client->Send(absl::StrCat("POST /x HTTP/1.1\r\nHost: x\r\n", shop,
+                            "Content-Type: application/json\r\n"
                             "Expect: 100-continue\r\nContent-Length: 13\r\n\r\n"));
   ASSERT_TRUE(path.Receives(*client, "100 Continue"));
   client->Send(R"({"amount": 9})");
@@ -336,12 +443,67 @@ TEST_F(CostPathTest, WhatCannotBeReadIsRefusedBeforeAnythingIsSent) {
   EXPECT_EQ(Post(R"({"amount": 1000})", shop).status, 200) << "and costs nothing";
 }
 
+TEST_F(CostPathTest, ABodyThatDoesNotCallItselfJsonIsNotReadAsJson) {
+  for (const char* type :
+       {"", "Content-Type: text/plain\r\n", "Content-Type: application/json; charset=utf-16\r\n",
+        "Content-Type: application/json\r\nContent-Type: application/xml\r\n"}) {
+    const Answer answer = Post(R"({"amount": 5})", shop, type);
+    EXPECT_EQ(answer.status, 400) << type;
+    EXPECT_THAT(answer.body, HasSubstr("\"code\":\"cost_not_json\"")) << type;
+  }
+  EXPECT_EQ(a.All(), "");
+  EXPECT_EQ(Post(R"({"amount": 5})", shop, "Content-Type: application/vnd.shop+json\r\n").status,
+            200);
+}
+
+TEST_F(CostPathTest, ANameThatDiffersInCaseDoesNotHideTheAmount) {
+  const Answer answer = Post(R"({"amount": 1, "Amount": 1000000})", shop);
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_THAT(answer.body, HasSubstr("\"code\":\"cost_not_json\""));
+  EXPECT_EQ(a.All(), "");
+}
+
+TEST_F(CostPathTest, WhoHasNoRoomForOneUnitNeedNotSendTheBody) {
+  EXPECT_EQ(Post(R"({"amount": 1000})", shop).status, 200);
+  auto client = path.Connect();
+  client->Send(absl::StrCat("POST /x HTTP/1.1\r\nHost: x\r\n", shop,
+                            "Content-Type: application/json\r\nContent-Length: 20\r\n\r\n"));
+  EXPECT_TRUE(path.Receives(*client, "429"));
+  EXPECT_EQ(path.limits.Stats().refused, 1u);
+  path.Pass(seconds(1));
+  EXPECT_EQ(Post(R"({"amount": 10})", shop).status, 200) << "and it has cost nothing";
+}
+
+TEST_F(CostPathTest, AnAddressesPlanThatTheBodyChargesAsWellTakesTheLargerCost) {
+  OnlyTheRouteHasAPlan();
+  Plan().per = {LimitKey::kAddress};
+  Plan().concurrency = 1;
+  Api().address_plan = "standard";
+  path.Adopt(policy);
+  EXPECT_EQ(Post(R"({"amount": 1010})", shop).status, 403) << "1 for the attempt";
+  EXPECT_EQ(Post(R"({"amount": 980})", shop).status, 200) << "1 for the attempt, 97 more";
+  EXPECT_EQ(Post(R"({"amount": 10})", shop).status, 200);
+  EXPECT_EQ(Post(R"({"amount": 10})", shop).status, 429);
+  EXPECT_EQ(InProgress(), 0u);
+}
+
+TEST_F(CostPathTest, ACallersPlanThatTheBodyChargesAsTheRoutesTakesTheLargerCost) {
+  Route().plan = "standard";
+  Plan().concurrency = 1;
+  path.Adopt(policy);
+  EXPECT_EQ(Post(R"({"amount": 990})", shop).status, 200);
+  EXPECT_EQ(Post(R"({"amount": 10})", shop).status, 200);
+  EXPECT_EQ(Post(R"({"amount": 10})", shop).status, 429);
+}
+
 TEST_F(CostPathTest, ABodyThatIsTooLargeToBeReadIsRefused) {
   const std::string body = absl::StrCat(R"({"amount": 5, "x": ")", std::string(50, 'x'), R"("})");
   EXPECT_EQ(Post(body, shop).status, 413);
   auto client = path.Connect();
   client->Send(absl::StrCat("POST /x HTTP/1.1\r\nHost: x\r\n", shop,
-                            "Transfer-Encoding: chunked\r\n\r\n41\r\n", std::string(65, ' ')));
+                            "Content-Type: application/json\r\n"
+                            "Transfer-Encoding: chunked\r\n\r\n41\r\n",
+                            std::string(65, ' ')));
   EXPECT_TRUE(path.Receives(*client, "413"));
   EXPECT_EQ(a.All(), "");
 }
@@ -416,6 +578,46 @@ TEST_F(CostPathTest, TheAddressPaysForTheAttemptNotForTheAmount) {
   path.Adopt(policy);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(Post(R"({"amount": 100})", shop).status, 200);
   EXPECT_EQ(Post(R"({"amount": 100})", shop).status, 429);
+}
+
+// --- What strangers are told.
+
+TEST_F(LimitsPathTest, StrangersAreNotToldWhatAPlanIsCalledAndHowMuchItAllows) {
+  for (auto& [name, consumer] : policy.consumers) consumer.plan.clear();
+  Plan().per = {LimitKey::kAddress};
+  Plan().windows = {{1, minutes(1)}};
+  Api().address_plan = "standard";
+  path.Adopt(policy);
+  EXPECT_EQ(Get("/x").status, 401);
+  const Answer refused = Get("/x");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(refused.Field("retry-after"), "60");
+  EXPECT_THAT(refused.body, AllOf(HasSubstr("Too many requests; try again in 60 s."),
+                                  Not(HasSubstr("standard"))));
+  Plan().headers = LimitHeaders::kDraft10;
+  path.Adopt(policy);
+  EXPECT_THAT(Get("/x").body, HasSubstr("The limit of plan standard is used up"));
+}
+
+TEST_F(ConcurrencyPathTest, StrangersAreNotToldHowManyMayBeInProgress) {
+  for (auto& [name, consumer] : policy.consumers) consumer.plan.clear();
+  Plan().per = {LimitKey::kAddress};
+  Api().address_plan = "standard";
+  path.Adopt(policy);
+  auto client = Start();
+  auto other = path.Connect();
+  other->Send("GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_TRUE(path.Receives(*other, "concurrency_exceeded"));
+  EXPECT_THAT(other->Got(),
+              AllOf(HasSubstr("Too many requests are in progress"), Not(HasSubstr("standard"))));
+}
+
+TEST_F(LimitsPathTest, CallersThatAreKnownAreToldWhichPlanRefuses) {
+  Plan().windows = {{1, minutes(1)}};
+  path.Adopt(policy);
+  const std::string shop = BearerOf("shop-42");
+  Get("/x", shop);
+  EXPECT_THAT(Get("/x", shop).body, HasSubstr("The limit of plan standard is used up"));
 }
 
 // --- Fields for clients.
@@ -533,6 +735,22 @@ TEST_F(CostPathTest, InShadowModeNoBodyIsRefusedHoweverItLooks) {
   EXPECT_EQ(CountOf(path.LogText(), "\"shadow_plan\":\"standard\""), 3u);
   EXPECT_EQ(Post(R"({"amount": 5})", shop).status, 200);
   EXPECT_EQ(CountOf(path.LogText(), "\"shadow_plan\":\"standard\""), 3u);
+}
+
+TEST_F(CostPathTest, InShadowModeNothingIsReportedOfABodyThatNobodyLookedAt) {
+  Plan().shadow = true;
+  path.Adopt(policy);
+  auto client = path.Connect();
+  client->Send(absl::StrCat("POST /x HTTP/1.1\r\nHost: x\r\n", shop,
+                            "Content-Type: application/json\r\n"
+                            "Transfer-Encoding: chunked\r\n\r\nd\r\n{\"amount\": 5}\r\n"
+                            "0\r\n\r\n"));
+  ASSERT_TRUE(UpstreamHas(a, "{\"amount\": 5}"));
+  AnswerUpstream("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+  ASSERT_TRUE(path.Receives(*client, "ok"));
+  path.Settle();
+  EXPECT_THAT(path.LogText(), AllOf(HasSubstr("\"status\":200"), Not(HasSubstr("shadow_plan"))));
+  EXPECT_EQ(path.limits.Stats().shadow_refused, 0u);
 }
 
 TEST_F(LimitsPathTest, APlanBehindAShadowedOneIsStillEnforced) {

@@ -147,6 +147,32 @@ TEST_F(LimitPathTest, AClientBehindATrustedHopIsLimitedByItsOwnAddress) {
   EXPECT_EQ(Get("/x", "X-Forwarded-For: 198.51.100.3\r\n").status, 401);
 }
 
+TEST_F(LimitPathTest, ATrustedHopMayWriteAddressesWithPorts) {
+  policy.listeners["in"].trusted_hops = 1;
+  policy.consumers["shop-42"].plan.clear();
+  path.Adopt(policy);
+  const std::pair<const char*, const char*> forms[] = {
+      {"198.51.100.1", "198.51.100.1"},     {"198.51.100.2:4711", "198.51.100.2"},
+      {"2001:db8::1", "2001:db8::1"},       {"[2001:db8::2]", "2001:db8::2"},
+      {"[2001:db8::3]:443", "2001:db8::3"},
+  };
+  for (const auto& [written, host] : forms) {
+    Get("/x", absl::StrCat(BearerOf("shop-42"), "X-Forwarded-For: ", written, "\r\n"));
+    EXPECT_THAT(a.All(), HasSubstr(absl::StrCat("\r\nx-forwarded-for: ", host, "\r\n")));
+  }
+}
+
+TEST_F(LimitPathTest, WhatATrustedHopWritesThatIsNoAddressIsNotBelieved) {
+  policy.listeners["in"].trusted_hops = 1;
+  policy.consumers["shop-42"].plan.clear();
+  path.Adopt(policy);
+  for (const char* written : {"shop.example:80", "unix:/run/x", "[::1", "[shop]:1", "1.2.3.4:x",
+                              "shop.example", "[2001:db8::1]443", "1.2.3.4.5"}) {
+    Get("/x", absl::StrCat(BearerOf("shop-42"), "X-Forwarded-For: ", written, "\r\n"));
+  }
+  EXPECT_EQ(CountOf(a.All(), "\r\nx-forwarded-for: 192.0.2.7\r\n"), 8u);
+}
+
 class VersionPathTest : public PathTest {
  protected:
   VersionPathTest() : policy(DataPath::PublicPolicy({a.address()})) {
