@@ -1,5 +1,4 @@
 // Limits: of addresses, and of what is public, before the credential; all others after permission.
-#include <algorithm>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -220,13 +219,11 @@ class ConsumerLimitStep final : public Filter {
   }
 
   // From the caller's plan and the route's: from both or, as far as can be told beforehand, from
-  // none. Whoever would refuse is asked first.
+  // none. Whoever would refuse is asked first. (One plan in both roles takes the larger cost:
+  // TakeUnits takes what it has not taken yet.)
   static StepResult Charge(RequestContext& c, const Costs& costs, MonoTime now) {
     const CompiledPlan* callers = costs.callers.has_value() ? OfCaller(c) : nullptr;
     const CompiledPlan* route = costs.route.has_value() ? OfRoute(c) : nullptr;
-    if (callers != nullptr && callers == route) {
-      return TakeUnits(c, *callers, std::max(*costs.callers, *costs.route), now);
-    }
     const bool route_first =
         callers != nullptr && route != nullptr && !HasUnits(c, *route, *costs.route, now);
     if (route_first) {
