@@ -1,11 +1,15 @@
 """The proxies: how each is configured, started and asked whether it does its work."""
 
 import http.client
+import json
 import pathlib
+import random
 import re
+import secrets
 import shutil
 import subprocess
 import urllib.request
+from typing import NamedTuple
 
 import identities
 import machine
@@ -28,8 +32,13 @@ class Contender:
     """One proxy under one configuration. `start` makes a fresh process; one is alive at a time."""
 
     path = "/pair/open/7"
+    body = 1024        # bytes of the answer to `path`
     mode = "open"      # load.lua's
     identity = None    # whose tokens the load presents
+    paths = None       # a file: what the load asks for instead of `path`
+    connections = 64   # of the load
+    most_connections = 4096  # that the proxy must take
+    patience = 10.0    # seconds for a start
     log = None         # the access log, when there is one
 
     def __init__(self, name, directory, upstreams):
@@ -44,7 +53,7 @@ class Contender:
         if self.log and self.log.exists():
             self.log.unlink()
         self.launch()
-        machine.wait_until(f"{self.name} accepts connections", self.ready)
+        machine.wait_until(f"{self.name} accepts connections", self.ready, self.patience)
 
     def ready(self):
         self.process.require_alive()
@@ -52,6 +61,21 @@ class Contender:
 
     def stop(self):
         self.process.stop()
+        if self.log and self.log.exists():
+            self.log.unlink()
+
+    def prepare(self, seconds):
+        """Before the first round; `seconds` of load in each."""
+        if self.mode == "fresh":
+            self.identity.make_fresh(seconds)
+
+    def load_file(self):
+        """What load.lua reads."""
+        if self.mode == "paths":
+            return self.paths
+        if self.mode == "open":
+            return None
+        return self.identity.fresh if self.mode == "fresh" else self.identity.shared
 
     def launch(self):
         raise NotImplementedError
@@ -71,8 +95,8 @@ class Contender:
         response = connection.getresponse()
         body = response.read()
         connection.close()
-        if response.status == 200 and len(body) != 1024:
-            raise BenchError(f"{self.name}: the body has {len(body)} bytes, expected 1024")
+        if response.status == 200 and len(body) != self.body:
+            raise BenchError(f"{self.name}: the body has {len(body)} bytes, expected {self.body}")
         return response.status
 
     def check(self):
@@ -114,13 +138,14 @@ class WithPolicy:
 
 
 class HAProxy(Contender):
-    policy = global_line = ""
+    policy = global_line = default_line = ""
 
     def launch(self):
         servers = [f"    server s{i} 127.0.0.1:{port}" for i, port in enumerate(self.upstreams)]
         config = self.write("haproxy.cfg", fill(
             "haproxy.cfg", PORT=self.port, SERVERS="\n".join(servers), POLICY=self.policy,
-            GLOBAL=self.global_line))
+            GLOBAL=self.global_line, DEFAULT=self.default_line,
+            CONNECTIONS=self.most_connections))
         with open(self.log or "/dev/null", "ab") as out, \
                 open(self.directory / "stderr", "wb") as err:
             self.process = machine.Process([program("haproxy"), "-db", "-f", config],
@@ -142,12 +167,13 @@ class HAProxyWithPolicy(WithPolicy, HAProxy):
 
 class Nginx(Contender):
     values = {"POLICY": "  access_log off;", "LIMIT": "", "TIGHT": ""}
+    buffers = ""
 
     def launch(self):
         servers = [f"    server 127.0.0.1:{port};" for port in self.upstreams]
         config = self.write("nginx.conf", fill(
             "nginx.conf", PORT=self.port, SERVERS="\n".join(servers), DIR=self.directory,
-            **self.values))
+            CONNECTIONS=self.most_connections, BUFFERS=self.buffers, **self.values))
         self.process = machine.Process([program("nginx"), "-p", self.directory, "-c", config],
                                        machine.PROXY_CORE)
 
@@ -171,8 +197,16 @@ class NginxRateAndLog(Nginx):
                                      path="/tight/7")
 
 
+class Deployed(NamedTuple):
+    """An environment of the control plane, and the ports of its listeners."""
+
+    environment: str
+    inbound: int
+    outbound: int
+
+
 class ControlPlane:
-    """tollgate-control for the whole run; one environment an algorithm."""
+    """tollgate-control for the whole run; one environment an algorithm or a set of routes."""
 
     def __init__(self, directory, binaries):
         self.directory = pathlib.Path(directory) / "control"
@@ -185,40 +219,59 @@ class ControlPlane:
                 [self.binaries / "tollgate-control", "--data-dir", self.directory / "data",
                  "--listen", self.socket, "--admin", self.admin], machine.LOAD_CORE, stderr=err)
         machine.wait_until("tollgate-control is ready", self._ready)
-        self.applied = {}  # environment -> (inbound port, outbound port)
+        self.deployed = {}  # by environment
 
     def _ready(self):
         self.process.require_alive()
         return (self.directory / "admin.sock").exists()
 
-    def apply(self, identity, upstreams):
-        """The benchmark's policy, with tollgatectl, once; the ports that its listeners have."""
-        environment = identity.alg.lower()
-        if environment not in self.applied:
-            inbound, outbound = machine.free_port(), machine.free_port()
-            policy = self.directory / f"{environment}.yaml"
-            policy.write_text(fill(
-                "tollgate.yaml", UPSTREAM1=upstreams[0], UPSTREAM2=upstreams[1], INBOUND=inbound,
-                OUTBOUND=outbound, ISSUER=identities.ISSUER, AUDIENCE=identities.AUDIENCE,
-                ALG=identity.alg, JWKS=identity.jwks, PERMISSION=identities.PERMISSION,
-                CONSUMERS=identities.tollgate_consumers()))
+    def deploy(self, environment, documents):
+        """Once: `documents(inbound, outbound)` gives the YAML files of the policy."""
+        if environment not in self.deployed:
+            ports = machine.free_port(), machine.free_port()
+            self.publish(environment, self.write(environment, documents(*ports)))
+            self.deployed[environment] = Deployed(environment, *ports)
+        return self.deployed[environment]
+
+    def write(self, name, files):
+        """A folder of documents."""
+        folder = self.directory / name
+        folder.mkdir()
+        for number, text in enumerate(files):
+            (folder / f"{number:03}.yaml").write_text(text)
+        return folder
+
+    def publish(self, environment, folder, *flags):
+        """tollgatectl apply. What it says has a line for each field that changes: to a file."""
+        said = self.directory / f"{environment}.apply"
+        with open(said, "wb") as out:
             done = subprocess.run(
-                [self.binaries / "tollgatectl", "--server", self.admin, "--environment",
-                 environment, "apply", "-f", policy], capture_output=True, text=True)
-            if done.returncode != 0:
-                raise BenchError(f"tollgatectl apply: {done.stdout}{done.stderr}")
-            self.applied[environment] = inbound, outbound
-        return environment, *self.applied[environment]
+                machine.pinned([self.binaries / "tollgatectl", "--server", self.admin,
+                                "--timeout", "120s", "--environment", environment, "apply", "-f",
+                                folder, *flags], machine.LOAD_CORE),
+                stdout=out, stderr=subprocess.STDOUT)
+        if done.returncode != 0:
+            raise BenchError(f"tollgatectl apply: {said.read_text()[-2000:]}")
+
+    def apply(self, identity, upstreams):
+        """The policy of W1 and W2."""
+        return self.deploy(identity.alg.lower(), lambda inbound, outbound: [fill(
+            "tollgate.yaml", UPSTREAM1=upstreams[0], UPSTREAM2=upstreams[1], INBOUND=inbound,
+            OUTBOUND=outbound, ISSUER=identities.ISSUER, AUDIENCE=identities.AUDIENCE,
+            ALG=identity.alg, JWKS=identity.jwks, PERMISSION=identities.PERMISSION,
+            CONSUMERS=identities.tollgate_consumers())])
 
 
 class Tollgate(Contender):
     """The shipped sidecar, one worker, configured by the control plane, log and metrics on."""
 
-    def __init__(self, name, directory, control, policy_of, upstreams, service):
+    def __init__(self, name, directory, control, deployed, upstreams, service):
         super().__init__(name, directory, upstreams)
-        self.environment, inbound, outbound = control.apply(policy_of, upstreams)
-        self.port = outbound if service == "caller" else inbound
+        self.environment = deployed.environment
+        self.port = deployed.outbound if service == "caller" else deployed.inbound
         self.control, self.service = control, service
+        self.control_socket = control.socket
+        self.flags = []
         self.admin = machine.free_port()
         self.log = self.directory / "access.log"
 
@@ -227,21 +280,21 @@ class Tollgate(Contender):
             self.process = machine.Process(
                 [self.control.binaries / "tollgate-proxy", "--workers", 1, "--node",
                  f"{self.service}-1", "--service", self.service, "--environment",
-                 self.environment, "--control", self.control.socket, "--admin",
-                 f"127.0.0.1:{self.admin}", "--access-log", self.log],
+                 self.environment, "--control", self.control_socket, "--admin",
+                 f"127.0.0.1:{self.admin}", "--access-log", self.log, *self.flags],
                 machine.PROXY_CORE, stderr=err)
 
     def ready(self):
         # Listening comes with the first policy.
         return super().ready() and machine.listening(self.admin)
 
-    def metrics(self):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=5) as page:
+    def page(self, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}{path}", timeout=5) as page:
             return page.read().decode()
 
     def dropped(self):
         found = re.search(r"^tollgate_access_log(?:_lines)?_dropped_total (\S+)$",
-                          self.metrics(), re.M)
+                          self.page("/metrics"), re.M)
         if not found:
             raise BenchError(f"{self.name}: /metrics does not count dropped log lines")
         return int(float(found.group(1)))
@@ -249,5 +302,40 @@ class Tollgate(Contender):
 
 class TollgateWithPolicy(WithPolicy, Tollgate):
     def __init__(self, name, directory, control, upstreams, identity, mode):
-        super().__init__(name, directory, control, identity, upstreams, "bench")
+        super().__init__(name, directory, control, control.apply(identity, upstreams), upstreams,
+                         "bench")
         self.identity, self.mode = identity, mode
+
+
+class TollgateAlone(Tollgate):
+    """Starts on the last good policy that it keeps; its control plane is gone."""
+
+    def prepare(self, seconds):
+        self.flags = ["--state-dir", self.directory / "state", "--state-key-file",
+                      self.write("state.key", secrets.token_hex(32))]
+        (self.directory / "state.key").chmod(0o600)
+        self.start()
+        kept = self.directory / "state" / "policy.lkg"
+        machine.wait_until(f"{self.name} keeps its policy", kept.exists)
+        self.stop()
+        self.control_socket = f"unix:{self.directory}/gone.sock"
+
+
+class TollgateWithRoutes(Tollgate):
+    """The sidecar beside the service, requests to all of its routes; `paths` has all of them."""
+
+    mode = "paths"
+    patience = 120.0
+    swaps = False
+    SAMPLE = 50
+
+    def adopted(self):
+        """How many policies have been in force since its start."""
+        return json.loads(self.page("/stats"))["adopted"]
+
+    def check(self):
+        every = self.paths.read_text().split()
+        for path in random.sample(every, self.SAMPLE):
+            self.expect(f"GET {path}", 200, path=path)
+        self.expect("a path without a route", 404, path=every[0] + "/none")
+        return self.SAMPLE + 1

@@ -1,6 +1,6 @@
 -- wrk's requests: GET of one path on keep-alive connections, each with the next of 64 tokens, or each
--- with a token that was never used before, or without.
---   wrk ... -s load.lua URL -- open|shared|fresh PATH [TOKENS]
+-- with a token that was never used before, or without; or GET of a path of FILE, taken at random.
+--   wrk ... -s load.lua URL -- open|shared|fresh|paths PATH [FILE]
 -- One wrk thread, so that `issued` is every request written. Ends with one line of JSON.
 issued = -1  -- wrk asks once before it starts, to see whether requests are pipelined
 exhausted = false
@@ -24,6 +24,14 @@ function init(args)
     request = function()
       issued = issued + 1
       return only
+    end
+  elseif mode == "paths" then
+    local all = {}
+    for line in io.lines(file) do table.insert(all, head(line)) end
+    local n, random = #all, math.random
+    request = function()
+      issued = issued + 1
+      return all[random(n)]
     end
   elseif mode == "shared" then
     local all = {}

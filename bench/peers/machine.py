@@ -1,7 +1,9 @@
-"""The machine: processes on a core, CPU time of a process tree, who else is busy, free ports."""
+"""The machine: processes on a core, CPU and memory of a tree, who else is busy, free ports."""
 
 import os
+import contextlib
 import pathlib
+import resource
 import signal
 import socket
 import subprocess
@@ -48,6 +50,22 @@ def cpu_seconds(pid):
     return user / TICK, system / TICK
 
 
+def memory(pid):
+    """Bytes of a tree: `rss`, `pss`, and `private`, which nothing else on the machine maps."""
+    total = {"Rss": 0, "Pss": 0, "Private_Clean": 0, "Private_Dirty": 0}
+    for member in tree(pid):
+        try:
+            lines = pathlib.Path(f"/proc/{member}/smaps_rollup").read_text().splitlines()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        for line in lines:
+            name, _, rest = line.partition(":")
+            if name in total:
+                total[name] += int(rest.split()[0]) * 1024
+    return {"rss": total["Rss"], "pss": total["Pss"],
+            "private": total["Private_Clean"] + total["Private_Dirty"]}
+
+
 def busy_seconds():
     """CPU seconds of the whole machine, time stolen by the hypervisor included."""
     fields = [int(f) for f in pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
@@ -60,13 +78,34 @@ def pinned(argv, core):
     return ["taskset", "-c", str(core)] + [str(a) for a in argv]
 
 
-def before_others():
-    """From now on this process and its children run before whoever else is busy on the machine.
-    What they need is little of a core; an unprivileged user goes without."""
+def before_others(pid=0):
+    """From now on the process (this one) and the children that it starts run before whoever else is
+    busy on the machine. What they need is little of a core; an unprivileged user goes without."""
     try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))
     except PermissionError:
         print("no right to a real-time priority: what else runs here will show", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def preferred(pid):
+    """`before_others`, for a while."""
+    before_others(pid)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
+
+
+def allow_files(count):
+    """This process and the children that it starts may open `count` files each."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = hard == resource.RLIM_INFINITY or hard >= count
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard if enough else count))
+    except (PermissionError, ValueError):
+        raise BenchError(f"{count} open files are needed, the limit is {hard}; "
+                         f"raise it: ulimit -Hn {count}") from None
 
 
 class Process:
@@ -77,6 +116,7 @@ class Process:
     def __init__(self, argv, core, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                  stderr=subprocess.DEVNULL):
         self.argv = argv
+        self.began = time.monotonic()
         self.child = subprocess.Popen(pinned(argv, core), stdin=stdin, stdout=stdout,
                                       stderr=stderr)
         self.pid = self.child.pid
@@ -122,15 +162,30 @@ class OtherLoad:
         return self
 
     def __exit__(self, *_):
-        wall = time.monotonic() - self.start[0]
+        self.wall = time.monotonic() - self.start[0]
         busy, ours = busy_seconds() - self.start[1], self._ours() - self.start[2]
-        self.share = max(0.0, (busy - ours) / wall)
+        self.share = max(0.0, (busy - ours) / self.wall)
 
     @staticmethod
     def _ours():
         # os.times() has this process and the children that it has waited for (wrk).
         times = os.times()
         return sum(times[:4]) + sum(sum(p.cpu()) for p in Process.running)
+
+
+class Metered(OtherLoad):
+    """And what one process takes, from here on."""
+
+    def __init__(self, process):
+        self.process = process
+
+    def __enter__(self):
+        self.before = self.process.cpu()
+        return super().__enter__()
+
+    def cpu(self):
+        """(user, system) seconds until now: what it did after the load counts."""
+        return tuple(now - then for then, now in zip(self.before, self.process.cpu()))
 
 
 _handed_out = set()

@@ -3,6 +3,7 @@
 import argparse
 import datetime
 import json
+import os
 import pathlib
 import platform
 import shutil
@@ -17,6 +18,7 @@ import machine
 import probes
 import report
 import rounds
+import starts
 import workloads
 
 
@@ -63,24 +65,32 @@ def arguments():
     parser = argparse.ArgumentParser(
         prog="bench/peers/run.sh",
         description="Tollgate beside HAProxy and nginx, one core each, on loopback.")
-    parser.add_argument("workloads", nargs="*", metavar="W1|W2", help="default: both")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=3, help="of load a round")
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD",
+                        help=", ".join(workloads.WORKLOADS) + ", or all; default: "
+                        + " and ".join(workloads.DEFAULT))
+    parser.add_argument("--rounds", type=int, default=5,
+                        help=f"START has at least {starts.ROUNDS}")
+    parser.add_argument("--seconds", type=int, default=3,
+                        help="of load a round; RATE and SWAP want 10, for their p99.9")
     parser.add_argument("--retries", type=int, default=4, help="of a noisy round")
     parser.add_argument("--only", default="",
                         help="contenders whose name has this text, and the first")
     parser.add_argument("--strace", action="store_true",
-                        help="instead of tables: system calls a request, of Tollgate or --only")
+                        help="instead of tables: system calls a request, of Tollgate or --only; "
+                        "for W1, W2, W5 and ROUTES")
     parser.add_argument("--profile", action="store_true",
-                        help="instead of tables: perf report, of Tollgate or --only")
+                        help="instead of tables: perf report, of Tollgate or --only; same ones")
     parser.add_argument("--results", type=pathlib.Path,
                         help="where tables, JSON and profiles go; default: a new folder in $TMPDIR")
     parser.add_argument("--bin", default="build/bin", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    chosen.workloads = [w.upper() for w in chosen.workloads] or list(workloads.WORKLOADS)
+    chosen.workloads = [w.upper() for w in chosen.workloads] or workloads.DEFAULT
+    if chosen.workloads == ["ALL"]:
+        chosen.workloads = list(workloads.WORKLOADS)
     for name in chosen.workloads:
         if name not in workloads.WORKLOADS:
-            parser.error(f"workload '{name}' is unknown; expected W1 or W2")
+            parser.error(f"workload '{name}' is unknown; expected "
+                         + ", ".join(workloads.WORKLOADS))
     if chosen.rounds < 1 or chosen.seconds < 1:
         parser.error("--rounds and --seconds are at least 1")
     return chosen
@@ -96,20 +106,22 @@ def versions():
 
 def compare(bench, chosen, results):
     """The tables. True: every round of every contender counts."""
+    # The harness connects, polls and waits for children: not on the core that is measured.
+    os.sched_setaffinity(0, {machine.LOAD_CORE})
     everything = {"versions": versions(), "rounds": chosen.rounds, "seconds": chosen.seconds,
                   "workloads": {}}
     tables, whole = [], True
     for name in chosen.workloads:
-        make = workloads.WORKLOADS[name]
-        rounds.say(f"{name}: {make.__doc__}")
-        every = make(bench)
-        picked = [c for i, c in enumerate(every) if i == 0 or chosen.only in c.name]
-        figures, repeats, failures = rounds.run(picked, chosen.rounds, chosen.seconds,
-                                                chosen.retries)
-        whole = whole and not failures
-        everything["workloads"][name] = {"figures": figures, "repeats": repeats,
-                                         "failures": failures}
-        tables.append(report.table(f"{name}: {make.__doc__}", figures, repeats, failures))
+        for table in workloads.WORKLOADS[name](bench):
+            rounds.say(table.title)
+            table.contenders = [one for i, one in enumerate(table.contenders)
+                                if i == 0 or chosen.only in one.name]
+            figures, repeats, failures = rounds.run(table, chosen.rounds, chosen.seconds,
+                                                    chosen.retries)
+            whole = whole and not failures
+            everything["workloads"][table.title] = {"figures": figures, "repeats": repeats,
+                                                    "failures": failures}
+            tables.append(report.markdown(table, figures, repeats, failures))
     text = "\n".join(tables) + "\n" + " · ".join(everything["versions"]) + "\n"
     (results / "tables.md").write_text(text)
     (results / "results.json").write_text(json.dumps(everything, indent=1) + "\n")

@@ -5,7 +5,7 @@ import re
 import subprocess
 import time
 
-import rounds
+import saturated
 import workloads
 from machine import BenchError
 
@@ -15,9 +15,10 @@ TOP = 45
 
 def _subjects(bench, names, only):
     for name in names:
-        for one in workloads.WORKLOADS[name](bench):
-            if (only or "Tollgate") in one.name:
-                yield name, one
+        for table in workloads.WORKLOADS[name](bench):
+            for one in table.contenders:
+                if table.probed and (only or "Tollgate") in one.name:
+                    yield name, one
 
 
 def _file_name(workload, contender):
@@ -31,7 +32,7 @@ class _Loaded:
         self.contender = contender
         contender.start()
         contender.check()
-        self.load = subprocess.Popen(rounds.load_command(contender, seconds),
+        self.load = subprocess.Popen(saturated.load_command(contender, seconds),
                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def __enter__(self):
@@ -40,7 +41,7 @@ class _Loaded:
 
     def finish(self):
         output, _ = self.load.communicate(timeout=60)
-        return rounds.parse_load(self.contender, output)
+        return saturated.parse_load(self.contender, output)
 
     def __exit__(self, *_):
         if self.load.poll() is None:
@@ -82,17 +83,17 @@ def system_calls(bench, names, only, results):
     """A table for each contender; exact counts from connecting to closing."""
     lines = ["# System calls a request", ""]
     for name, one in _subjects(bench, names, only):
-        rounds.prepare(one, 2)
+        one.prepare(2)
         one.start()
         try:
             one.check()
-            command = rounds.load_command(one, 2)
+            command = saturated.load_command(one, 2)
             calls, output = _counted_by_perf(one.process.pid, command)
             source = "perf stat"
             if not calls:
                 source = "strace -c -f"
                 calls, output = _counted_by_strace(one, one.process.pid, command)
-            requests = rounds.parse_load(one, output)["requests"]
+            requests = saturated.parse_load(one, output)["requests"]
         finally:
             one.stop()
         lines += [f"## {name} {one.name}", "",
@@ -117,7 +118,7 @@ def profile(bench, names, only, results, seconds=4):
     """perf of each contender: user and kernel, top functions, and with callees."""
     for name, one in _subjects(bench, names, only):
         data = results / f"{_file_name(name, one)}.perf"
-        rounds.prepare(one, seconds + 1)
+        one.prepare(seconds + 1)
         with _Loaded(one, seconds + 1) as loaded:
             recorded = subprocess.run(
                 ["perf", "record", "-q", "-F", str(FREQUENCY), "-e", "cpu-clock", "--call-graph",

@@ -1,6 +1,7 @@
 // The upstream of the comparison, the same for every proxy: answers each HTTP/1.1 request head with
 // the same 200 and 1 KB, on several addresses, as cheaply as a program can: one thread, one epoll,
-// one recv and one send a request. A benchmark tool, not a server: requests have no body.
+// one recv and one send a request. A path with /bytes/N asks for N bytes instead, as many sends as
+// the socket needs. A benchmark tool, not a server: requests have no body.
 //
 //   bench-upstream PORT [PORT...]     0: any; prints the ports, then serves until SIGTERM
 #include <arpa/inet.h>
@@ -10,18 +11,24 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 namespace {
 
 constexpr size_t kBody = 1024;
+constexpr size_t kMostBody = 64 << 20;
 
 [[noreturn]] void Die(const char* what) {
   std::perror(what);
@@ -48,21 +55,27 @@ int Listen(uint16_t port) {
   return fd;
 }
 
-void Watch(int epoll, int fd) {
+void Watch(int epoll, int fd, int operation = EPOLL_CTL_ADD, uint32_t events = EPOLLIN) {
   epoll_event event{};
-  event.events = EPOLLIN;
+  event.events = events;
   event.data.fd = fd;
-  if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) Die("epoll_ctl");
+  if (epoll_ctl(epoll, operation, fd, &event) != 0) Die("epoll_ctl");
+}
+
+// Of the body that a head asks for.
+size_t SizeOf(std::string_view head) {
+  constexpr std::string_view kMark = "/bytes/";
+  const std::string_view line = head.substr(0, head.find('\r'));
+  const size_t at = line.find(kMark);
+  if (at == std::string_view::npos) return kBody;
+  size_t size = kBody;
+  std::from_chars(line.data() + at + kMark.size(), line.data() + line.size(), size);
+  return std::min(size, kMostBody);
 }
 
 class Upstream {
  public:
-  explicit Upstream(int epoll) : epoll_(epoll) {
-    answer_ =
-        "HTTP/1.1 200 OK\r\nserver: bench-upstream\r\ncontent-type: text/plain\r\n"
-        "content-length: " +
-        std::to_string(kBody) + "\r\n\r\n" + std::string(kBody, 'x');
-  }
+  explicit Upstream(int epoll) : epoll_(epoll), answer_(Answer(kBody)) {}
 
   void Accept(int listener) {
     const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -72,45 +85,93 @@ class Upstream {
     Watch(epoll_, fd);
   }
 
-  // A head may come in pieces: `matched_` remembers how much of CRLF CRLF was seen.
+  void OnEvent(int fd, uint32_t events) {
+    if ((events & EPOLLOUT) != 0 && !Flush(fd)) return;
+    if ((events & ~EPOLLOUT) != 0) Serve(fd);
+  }
+
+ private:
+  static std::string Answer(size_t size) {
+    return "HTTP/1.1 200 OK\r\nserver: bench-upstream\r\ncontent-type: text/plain\r\n"
+           "content-length: " +
+           std::to_string(size) + "\r\n\r\n" + std::string(size, 'x');
+  }
+
+  std::string_view AnswerOf(size_t size) {
+    if (size == kBody) return answer_;
+    std::string& answer = large_[size];  // a node: it stays where it is
+    if (answer.empty()) answer = Answer(size);
+    return answer;
+  }
+
+  // A head may come in pieces: `heads_` has its beginning.
   void Serve(int fd) {
     const ssize_t got = recv(fd, buffer_.data(), buffer_.size(), 0);
     if (got < 0 && errno == EAGAIN) return;
     if (got <= 0) return Close(fd);
-    int matched = 0;
-    if (const auto partial = matched_.find(fd); partial != matched_.end()) {
-      matched = partial->second;
-      matched_.erase(partial);
+    std::string_view in(buffer_.data(), static_cast<size_t>(got));
+    std::string joined;
+    if (const auto begun = heads_.find(fd); begun != heads_.end()) {
+      joined = std::move(begun->second).append(in);
+      heads_.erase(begun);
+      in = joined;
     }
-    int heads = 0;
-    for (ssize_t i = 0; i < got; ++i) {
-      const char c = buffer_[static_cast<size_t>(i)];
-      matched = c == (matched % 2 == 0 ? '\r' : '\n') ? matched + 1 : (c == '\r' ? 1 : 0);
-      if (matched == 4) {
-        ++heads;
-        matched = 0;
-      }
+    for (size_t end; (end = in.find("\r\n\r\n")) != std::string_view::npos;
+         in.remove_prefix(end + 4)) {
+      if (!Send(fd, AnswerOf(SizeOf(in.substr(0, end))))) return;
     }
-    if (matched != 0) matched_[fd] = matched;
-    for (; heads > 0; --heads) {
-      // Loopback takes a kilobyte from a peer that reads; one that doesn't is of no use here.
-      if (send(fd, answer_.data(), answer_.size(), MSG_NOSIGNAL) !=
-          static_cast<ssize_t>(answer_.size())) {
-        return Close(fd);
-      }
-    }
+    if (!in.empty()) heads_[fd] = in;
   }
 
- private:
+  // False: the connection is closed. What the socket does not take waits for EPOLLOUT.
+  bool Send(int fd, std::string_view answer) {
+    if (const auto waiting = waiting_.find(fd); waiting != waiting_.end()) {
+      waiting->second.push_back(answer);
+      return true;
+    }
+    if (!Write(fd, &answer)) return false;
+    if (!answer.empty()) {
+      waiting_[fd].push_back(answer);
+      Watch(epoll_, fd, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
+    }
+    return true;
+  }
+
+  bool Flush(int fd) {
+    std::deque<std::string_view>& answers = waiting_[fd];
+    while (!answers.empty()) {
+      if (!Write(fd, &answers.front())) return false;
+      if (!answers.front().empty()) return true;
+      answers.pop_front();
+    }
+    waiting_.erase(fd);
+    Watch(epoll_, fd, EPOLL_CTL_MOD, EPOLLIN);
+    return true;
+  }
+
+  // Takes what was written off `answer`.
+  bool Write(int fd, std::string_view* answer) {
+    const ssize_t sent = send(fd, answer->data(), answer->size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN) {
+      Close(fd);
+      return false;
+    }
+    answer->remove_prefix(static_cast<size_t>(std::max<ssize_t>(sent, 0)));
+    return true;
+  }
+
   void Close(int fd) {
-    matched_.erase(fd);
+    heads_.erase(fd);
+    waiting_.erase(fd);
     close(fd);
   }
 
   const int epoll_;
-  std::string answer_;
+  const std::string answer_;  // to most requests
+  std::unordered_map<size_t, std::string> large_;
   std::array<char, 16384> buffer_;
-  std::unordered_map<int, int> matched_;
+  std::unordered_map<int, std::string> heads_;
+  std::unordered_map<int, std::deque<std::string_view>> waiting_;
 };
 
 }  // namespace
@@ -134,7 +195,7 @@ int main(int argc, char** argv) {
       if (listeners.contains(fd)) {
         upstream.Accept(fd);
       } else {
-        upstream.Serve(fd);
+        upstream.OnEvent(fd, events[static_cast<size_t>(i)].events);
       }
     }
   }

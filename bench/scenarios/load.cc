@@ -3,14 +3,17 @@
 // request that it would have met (no coordinated omission). One thread, one epoll; keep-alive
 // connections, as many as it takes.
 //
-//   bench-scenario-load PORT RATE SKIP_MS SECONDS METHOD TIMEOUT_MS SEED [CORE...]
+//   bench-scenario-load PORT RATE SKIP_MS SECONDS METHOD PATH TIMEOUT_MS SEED [CORE...]
+//
+// PATH may be @FILE: each request takes one of its lines, at random.
 //
 // On each CORE a thread of higher priority than what is measured sleeps and wakes: when it wakes
 // too late, the machine has stood still, and whoever was measured as well. "stall_ms" is the
 // longest time.
 //
 // Prints "started", and at the end one line of JSON about what was to start after SKIP_MS. A failed
-// request is one without a whole 2xx answer within TIMEOUT_MS.
+// request is one without a whole 2xx answer within TIMEOUT_MS. "issued" has those before SKIP_MS
+// too, "body_bytes" is of the answers that are ok.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -32,6 +35,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <random>
@@ -51,6 +55,7 @@ struct Options {
   milliseconds skip{0};
   int seconds = 0;
   std::string method;
+  std::vector<std::string> paths;
   milliseconds timeout{0};
   uint64_t seed = 0;
 };
@@ -161,8 +166,9 @@ class Load {
     connection->intended = intended;
     connection->number = number;
     connection->in.clear();
-    connection->out = options_.method + " /shop/items/7 HTTP/1.1\r\nhost: bench.example\r\nx-n: " +
-                      std::to_string(number) + "\r\n";
+    const size_t path = options_.paths.size() == 1 ? 0 : random_() % options_.paths.size();
+    connection->out = options_.method + " " + options_.paths[path] +
+                      " HTTP/1.1\r\nhost: bench.example\r\nx-n: " + std::to_string(number) + "\r\n";
     if (options_.method == "POST") connection->out += "content-length: 2\r\n\r\n{}";
     if (options_.method != "POST") connection->out += "\r\n";
     by_number_[number] = connection;
@@ -231,6 +237,7 @@ class Load {
     }
     if (connection.in.size() < end + 4 + length) return false;
     const int status = std::atoi(connection.in.c_str() + 9);
+    if (status >= 200 && status < 300 && Counts(connection.intended)) body_bytes_ += length;
     const bool close = connection.in.substr(0, end).find("onnection: close") != std::string::npos;
     Finish(connection, status >= 200 && status < 300 ? "" : std::to_string(status));
     if (close) {
@@ -286,9 +293,11 @@ class Load {
 
   void Report() {
     std::sort(latencies_.begin(), latencies_.end());
-    std::printf("{\"offered\": %llu, \"ok\": %zu, \"connections\": %llu, \"failures\": {",
+    std::printf("{\"issued\": %llu, \"offered\": %llu, \"ok\": %zu, \"body_bytes\": %llu, ",
+                static_cast<unsigned long long>(next_number_ - 1),
                 static_cast<unsigned long long>(offered_), latencies_.size(),
-                static_cast<unsigned long long>(opened_));
+                static_cast<unsigned long long>(body_bytes_));
+    std::printf("\"connections\": %llu, \"failures\": {", static_cast<unsigned long long>(opened_));
     const char* comma = "";
     for (const auto& [what, count] : failures_) {
       std::printf("%s\"%s\": %llu", comma, what.c_str(), static_cast<unsigned long long>(count));
@@ -315,7 +324,7 @@ class Load {
   Time begin_;
   std::mt19937_64 random_;
   std::vector<std::unique_ptr<Watch>>& watches_;
-  uint64_t next_number_ = 1, offered_ = 0, opened_ = 0;
+  uint64_t next_number_ = 1, offered_ = 0, opened_ = 0, body_bytes_ = 0;
   std::map<Connection*, std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Connection>> closed_;
   std::vector<Connection*> idle_;
@@ -327,13 +336,21 @@ class Load {
   std::array<char, 65536> buffer_;
 };
 
+std::vector<std::string> Paths(const std::string& argument) {
+  if (!argument.starts_with('@')) return {argument};
+  std::vector<std::string> paths;
+  std::ifstream file(argument.substr(1));
+  for (std::string line; std::getline(file, line);) paths.push_back(line);
+  return paths;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 8) {
+  if (argc < 9) {
     std::fprintf(stderr,
-                 "usage: bench-scenario-load PORT RATE SKIP_MS SECONDS METHOD TIMEOUT_MS SEED "
-                 "[CORE...]\n");
+                 "usage: bench-scenario-load PORT RATE SKIP_MS SECONDS METHOD PATH TIMEOUT_MS "
+                 "SEED [CORE...]\n");
     return 2;
   }
   rlimit files{};
@@ -346,9 +363,14 @@ int main(int argc, char** argv) {
   options.skip = milliseconds(std::atoi(argv[3]));
   options.seconds = std::atoi(argv[4]);
   options.method = argv[5];
-  options.timeout = milliseconds(std::atoi(argv[6]));
-  options.seed = static_cast<uint64_t>(std::atoll(argv[7]));
+  options.paths = Paths(argv[6]);
+  if (options.paths.empty()) {
+    std::fprintf(stderr, "%s: no paths\n", argv[6]);
+    return 2;
+  }
+  options.timeout = milliseconds(std::atoi(argv[7]));
+  options.seed = static_cast<uint64_t>(std::atoll(argv[8]));
   std::vector<std::unique_ptr<Watch>> watches;
-  for (int i = 8; i < argc; ++i) watches.push_back(std::make_unique<Watch>(std::atoi(argv[i])));
+  for (int i = 9; i < argc; ++i) watches.push_back(std::make_unique<Watch>(std::atoi(argv[i])));
   Load(options, watches).Run();
 }

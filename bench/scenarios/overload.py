@@ -17,6 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "peers"))
 import contenders  # noqa: E402  of bench/peers
 import machine  # noqa: E402
 import proxies  # noqa: E402
+import suite  # noqa: E402
 import upstreams  # noqa: E402
 import verdict  # noqa: E402
 from machine import BenchError  # noqa: E402
@@ -115,7 +116,7 @@ def measure(proxy, port, binaries, chosen):
         instance.tell(f"service {SERVICE_MS * 1000} {SLOTS}")
         proxy.start()
         command = [binaries / "bench-scenario-load", proxy.port, CAPACITY * chosen.factor, SKIP_MS,
-                   chosen.seconds, "GET", TIMEOUT_MS, 1,
+                   chosen.seconds, "GET", suite.PATH, TIMEOUT_MS, 1,
                    machine.PROXY_CORE, machine.LOAD_CORE]
         memory = Memory(proxy.process)
         memory.start()

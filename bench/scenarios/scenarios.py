@@ -79,8 +79,8 @@ def measure(bench, proxy, scenario, seconds, seed):
         proxy.start()
         time.sleep(0.3)  # first checks
         command = [bench.binaries / "bench-scenario-load", proxy.port, scenario.rate, SKIP_MS,
-                   seconds, scenario.method, TIMEOUT_MS, seed, machine.PROXY_CORE,
-                   machine.LOAD_CORE]
+                   seconds, scenario.method, suite.PATH, TIMEOUT_MS, seed,
+                   machine.PROXY_CORE, machine.LOAD_CORE]
         with machine.OtherLoad() as others:
             load = subprocess.Popen(machine.pinned(command, machine.LOAD_CORE),
                                     stdout=subprocess.PIPE, text=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+PATH = "/shop/items/7"
 SICK = 0  # the instance that most scenarios hurt
 
 
