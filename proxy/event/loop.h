@@ -14,6 +14,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
+#include "proxy/event/callback.h"
 #include "proxy/event/timer.h"
 
 namespace tollgate::proxy {
@@ -39,7 +40,8 @@ class IoHandler {
 // It may destroy itself while it runs.
 class Deferred {
  public:
-  explicit Deferred(absl::AnyInvocable<void()> run) : run_(std::move(run)) {}
+  template <typename F>  // void()
+  explicit Deferred(F run) : run_(std::move(run)) {}
   ~Deferred();
   Deferred(const Deferred&) = delete;
   Deferred& operator=(const Deferred&) = delete;
@@ -47,7 +49,7 @@ class Deferred {
  private:
   friend class Loop;
   void Unlink();
-  absl::AnyInvocable<void()> run_;
+  const Callback run_;
   Deferred* prev_ = nullptr;  // not null: armed (circular list)
   Deferred* next_ = nullptr;
 };

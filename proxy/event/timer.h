@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "absl/functional/any_invocable.h"
 #include "common/base/clock.h"
+#include "proxy/event/callback.h"
 
 namespace tollgate::proxy {
 
@@ -20,7 +20,8 @@ struct TimerLink {
 // One timer, owned by whoever waits. Immovable; its destruction cancels it.
 class Timer : private TimerLink {
  public:
-  explicit Timer(absl::AnyInvocable<void()> fire) : fire_(std::move(fire)) {}
+  template <typename F>  // void()
+  explicit Timer(F fire) : fire_(std::move(fire)) {}
   ~Timer() { Cancel(); }
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
@@ -31,7 +32,7 @@ class Timer : private TimerLink {
 
  private:
   friend class TimerWheel;
-  absl::AnyInvocable<void()> fire_;
+  const Callback fire_;
   MonoTime when_{};
   TimerWheel* wheel_ = nullptr;
 };

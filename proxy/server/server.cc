@@ -1,5 +1,7 @@
 #include "proxy/server/server.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <latch>
 #include <memory>
@@ -97,6 +99,7 @@ void Server::Enqueue(std::function<void()> job, bool first) {
 
 void Server::RunCompiler() {
   MonoTime swept = clock_.Mono();
+  bool worked = false;
   for (;;) {
     std::function<void()> job;
     {
@@ -109,7 +112,14 @@ void Server::RunCompiler() {
         jobs_.pop_front();
       }
     }
-    if (job) job();
+    if (job) {
+      job();
+      worked = true;
+    } else if (std::exchange(worked, false)) {
+      // All is calm again: what pushes took and freed goes back to the kernel. By itself the heap
+      // keeps hundreds of megabytes of a large policy that is gone.
+      malloc_trim(0);
+    }
     // Jobs that keep coming do not keep it from sweeping.
     const MonoTime now = clock_.Mono();
     if (job && now - swept < kSweepEvery) continue;

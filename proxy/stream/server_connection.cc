@@ -368,7 +368,7 @@ void ServerConnection::LingerRead() {
     const IoResult got = transport_->Read(worker_.upstream.scratch, worker_.upstream.scratch_size);
     if (got.kind == IoResult::Kind::kWouldBlock) return;
     if (got.kind != IoResult::Kind::kOk) break;
-    lingered_ += got.bytes;
+    lingered_ += static_cast<uint32_t>(got.bytes);
   }
   Close();
 }

@@ -5,9 +5,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
-#include "absl/functional/any_invocable.h"
+#include "absl/container/inlined_vector.h"
 #include "common/base/address.h"
 #include "proxy/event/loop.h"
 #include "proxy/http/codec.h"
@@ -151,15 +150,16 @@ class ServerConnection final : private IoHandler, private ServerCodecEvents {
   Deferred work_;  // flush, then read on, then close if it is time
   Deferred turn_;  // reads on after others had their turn
   Timer timer_;
-  std::vector<std::unique_ptr<Stream>> streams_;
+  absl::InlinedVector<std::unique_ptr<Stream>, 1> streams_;
   MonoTime since_{};  // last progress of what the timer watches
   MonoTime head_since_{};
   MonoTime stalled_since_{};  // with write_stalled_: the client takes nothing
+  MonoTime drain_until_{};    // an idle connection stays for a request that is on its way
+  uint32_t lingered_ = 0;     // bytes
+  State state_ = State::kOpen;
   bool write_stalled_ = false;
-  size_t lingered_ = 0;
   bool linger_ = false;  // something of the client's may be unread: closing at once would reset
   bool in_head_ = false;
-  State state_ = State::kOpen;
   bool reading_ = false;
   bool want_read_ = false;
   bool eof_ = false;
@@ -167,7 +167,6 @@ class ServerConnection final : private IoHandler, private ServerCodecEvents {
   bool earlier_waits_ = false;  // when the newest response began, something else was still queued
   bool draining_ = false;
   bool waits_its_turn_ = false;
-  MonoTime drain_until_{};  // an idle connection stays for a request that is on its way
   bool hangup_ = false;
   bool above_high_ = false;
 };
