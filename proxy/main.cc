@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
@@ -134,6 +135,8 @@ int Serve(const config::v1::Bootstrap& bootstrap, std::optional<config::v1::Bund
 
   Serving serving(**server, readiness);
   std::unique_ptr<LastKnownGood> kept;
+  // However this ends: the control client's thread calls into the server, and is to end before it.
+  const absl::Cleanup disconnect = [&control] { control.Set(nullptr); };
   if (file_policy.has_value()) {
     serving.Deny(DenialsOf(*file_policy), [] {});
     if (const absl::Status s = serving.AdoptNow(*file_policy); !s.ok()) return Fail(1, s);

@@ -57,6 +57,13 @@ ends 1 "$run/missing/access.log" -- tollgate-proxy --node n --service s --contro
 free_port; taken=$port
 start_payments payments "$taken"
 ends 1 "127.0.0.1:$taken" "in use" -- "${proxy[@]}" --admin "127.0.0.1:$taken"
+# What had started by then ends in order, however far each thread has come.
+again=0
+for _ in {1..20}; do
+  timeout -s KILL 20 "${proxy[@]}" --admin "127.0.0.1:$taken" >/dev/null 2>&1
+  (($? == 1)) && again=$((again + 1))
+done
+check "it ends so each time: $again of 20" test "$again" -eq 20
 
 echo "# tollgate-control"
 control=(tollgate-control --data-dir "$run/control" --listen "unix:$run/c.sock" --admin "unix:$run/a.sock")
