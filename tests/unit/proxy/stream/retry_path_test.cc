@@ -337,6 +337,26 @@ TEST_F(RetryPathTest, AFailureBehindAGatewaysIsOfUnknownOutcomeToo) {
   EXPECT_THAT(client->Got(), HasSubstr("tollgate-outcome: unknown\r\n"));
 }
 
+// "Refused" would say that nothing was done: the caller would do it again.
+TEST_F(RetryPathTest, ARetryThatFindsNoRoomIsNoRefusalOfWhatWasSentBefore) {
+  Route().retry = {1, {RetryCondition::kConnectionLost}, true};
+  policy.upstreams["backend"].max_connections = 2;
+  Serve();
+  Begin(kPut);
+  ClusterShared& shared = path.clusters.Find("backend")->shared();
+  ASSERT_TRUE(shared.AcquireConnection());  // as another worker's cluster does
+  policy.upstreams["backend"].max_connections = 1;
+  policy.upstreams["backend"].max_pending = 0;
+  path.Adopt(policy);
+  Upstream(*first).Close();
+  ASSERT_TRUE(path.Receives(*client, "pending_overflow"));
+  EXPECT_THAT(client->Got(), HasSubstr("tollgate-outcome: unknown\r\n"));
+  EXPECT_THAT(client->Got(), Not(HasSubstr("refused")));
+  EXPECT_THAT(client->Got(), Not(HasSubstr("retry-after")));
+  EXPECT_THAT(path.LogText(), Not(HasSubstr("\"step\":\"admission\"")));
+  shared.ReleaseConnection();
+}
+
 TEST_F(RetryPathTest, ASuccessBehindAnAttemptWithoutAnswerIsASuccess) {
   Route().retry = {1, {RetryCondition::kConnectionLost}, true};
   Serve();
